@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+const bytes = z.coerce.number().int().positive();
+const flag = z.stringbool();
+
+const common = {
+  NODE_ENV: z.string().default('production'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+};
+
+/** What every service needs: where Postgres, Redis and the artifact store are. */
+export const ServiceEnv = z.object({
+  ...common,
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe('postgresql://user:password@host:port/database'),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('redis://:password@host:port'),
+  ARTIFACTS_DIR: z.string().min(1).describe('folder of the artifact store, shared by all services'),
+});
+export type ServiceEnv = z.infer<typeof ServiceEnv>;
+
+export const GatewayEnv = ServiceEnv.extend({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
+  CLOVE_ADMIN_USERNAME: z.string().min(1).default('admin'),
+  CLOVE_ADMIN_PASSWORD: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('must be set unless HOST is a loopback address; admin until then'),
+  CLOVE_API_KEY: z
+    .string()
+    .min(24)
+    .optional()
+    .describe('an API key of the administrator that the gateway makes sure exists'),
+  UPLOAD_LIMIT_BYTES: bytes.default(20 * 1024 ** 3),
+  SESSION_HOURS: z.coerce.number().positive().default(12),
+  COOKIE_SECURE: flag.default(false).describe('true where browsers reach the gateway by https'),
+});
+export type GatewayEnv = z.infer<typeof GatewayEnv>;
+
+export const WorkerEnv = ServiceEnv.extend({
+  CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1).describe('jobs at once in this process'),
+  SCRATCH_DIR: z
+    .string()
+    .optional()
+    .describe('folder for files in the making; the system temporary folder when left out'),
+  MEMORY_LIMIT_BYTES: bytes.default(2 * 1024 ** 3).describe('what DuckDB may use before it spills to disk'),
+  THREADS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('native threads a job may use; all cores when left out'),
+  TRAINER_BACKEND: z.enum(['auto', 'onnx-cpu']).default('auto'),
+});
+export type WorkerEnv = z.infer<typeof WorkerEnv>;

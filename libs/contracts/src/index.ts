@@ -1,0 +1,14 @@
+/**
+ * The contracts of Clove: what crosses a process boundary, as zod schemas of which types, OpenAPI and clients derive.
+ * @packageDocumentation
+ */
+export * from './auth.js';
+export * from './common.js';
+export * from './dataset.js';
+export * from './env.js';
+export * from './job.js';
+export * from './metrics.js';
+export * from './model.js';
+export * from './prediction.js';
+export * from './problem.js';
+export * from './run.js';

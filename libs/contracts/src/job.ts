@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { Instant, idOf } from './common.js';
+import { JobStatus } from './job-status.js';
+
+export * from './job-status.js';
+
+const base = { jobId: idOf('job'), requestId: z.string().max(100) };
+
+/**
+ * Every kind of queued work: its payload (ids only, never rows), which service consumes it and how often a passing
+ * failure is tried again. Producer and handler types derive from this object: a missing handler does not compile.
+ * Delivery is at least once, so handlers are idempotent.
+ */
+export const JOBS = {
+  ingest: { queue: 'ingest', attempts: 3, payload: z.object({ ...base, datasetId: idOf('ds') }) },
+  train: { queue: 'train', attempts: 2, payload: z.object({ ...base, runId: idOf('run') }) },
+  evaluate: { queue: 'score', attempts: 3, payload: z.object({ ...base, evaluationId: idOf('evl') }) },
+  predict: { queue: 'score', attempts: 3, payload: z.object({ ...base, predictionId: idOf('prd') }) },
+} as const;
+export type JobKind = keyof typeof JOBS;
+export type JobPayload<K extends JobKind> = z.infer<(typeof JOBS)[K]['payload']>;
+export type QueueName = (typeof JOBS)[JobKind]['queue'];
+export const JobKind = z.enum(['ingest', 'train', 'evaluate', 'predict']);
+
+/** Why a job failed: `code` is stable, `message` says what to do. */
+export const JobError = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
+export type JobError = z.infer<typeof JobError>;
+
+export const JobAttempt = z.object({
+  number: z.number().int().min(1),
+  worker: z.string().describe('host, process id and service'),
+  status: z.enum(['running', 'succeeded', 'failed', 'cancelled', 'lost']),
+  startedAt: Instant,
+  finishedAt: Instant.nullable(),
+  error: JobError.nullable(),
+});
+export type JobAttempt = z.infer<typeof JobAttempt>;
+
+/** A job as polling and SSE both show it. `revision` grows with every change. */
+export const Job = z.object({
+  id: idOf('job'),
+  kind: JobKind,
+  status: JobStatus,
+  progress: z.number().min(0).max(1),
+  stage: z.string().describe('what is going on now, for people'),
+  resource: z
+    .object({ type: z.enum(['dataset', 'run', 'evaluation', 'prediction']), id: z.string() })
+    .describe('what the job makes'),
+  attempts: z.array(JobAttempt),
+  error: JobError.nullable(),
+  cancelRequested: z.boolean(),
+  requestId: z.string(),
+  revision: z.number().int(),
+  createdAt: Instant,
+  startedAt: Instant.nullable(),
+  finishedAt: Instant.nullable(),
+});
+export type Job = z.infer<typeof Job>;
+
+/** What `202 Accepted` answers: the job to poll and the resource that it makes. */
+export const Accepted = z.object({ job: Job, id: z.string().describe('id of the resource being made') });
+export type Accepted = z.infer<typeof Accepted>;

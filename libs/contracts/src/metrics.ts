@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { Warning } from './common.js';
+
+/**
+ * How well predictions match actual spend on one test set. Errors and biases of rates are fractions, not percentages;
+ * `rmse` and `mae` are in the currency of the target. Null where the figure is undefined for these rows.
+ */
+export const Metrics = z.object({
+  rmse: z.number().describe('root mean squared error'),
+  mae: z.number().describe('mean absolute error'),
+  r2: z.number().nullable().describe('1 - SSE/SST; null where all actuals are equal'),
+  mape: z.number().nullable().describe('mean |error|/actual over customers with actual > 0; null where there is none'),
+  mapeShare: z.number().describe('share of customers that mape covers'),
+  totalBias: z.number().nullable().describe('sum(predicted)/sum(actual) - 1; null where the actual total is 0'),
+  spearman: z
+    .number()
+    .nullable()
+    .describe('rank correlation, ties at their mean rank; null where either side is constant'),
+  normalizedGini: z
+    .number()
+    .nullable()
+    .describe('Gini of actuals ordered by prediction over Gini of actuals ordered by themselves'),
+  decileMape: z
+    .number()
+    .nullable()
+    .describe('mean over ten equal-count groups by prediction of |mean predicted - mean actual| / mean actual'),
+});
+export type Metrics = z.infer<typeof Metrics>;
+
+/** Reference forecasts that every evaluation shows beside the model. */
+export const BaselineName = z.enum(['mean', 'naive-rate', 'heuristic']);
+export type BaselineName = z.infer<typeof BaselineName>;
+
+/** A finding of the leakage lint. `error` means the figures should not be believed until it is explained. */
+export const LintFinding = z.object({
+  code: z.enum([
+    'feature-predicts-target',
+    'duplicate-rows-across-split',
+    'overlapping-label-windows',
+    'id-used-as-feature',
+    'target-is-function-of-features',
+  ]),
+  severity: z.enum(['info', 'warning', 'error']),
+  message: z.string(),
+  columns: z.array(z.string()).optional(),
+});
+export type LintFinding = z.infer<typeof LintFinding>;
+
+/** How the rows were split in time or by customer: enough to repeat the evaluation. */
+export const ProtocolReport = z.object({
+  name: z.enum(['forward', 'random']),
+  horizonDays: z
+    .number()
+    .int()
+    .positive()
+    .nullable()
+    .describe('null for a features dataset, whose target has no stated horizon'),
+  testOrigin: z.iso.date().nullable(),
+  trainingOrigins: z.array(z.iso.date()),
+  trainRows: z.number().int().nonnegative(),
+  validationRows: z.number().int().nonnegative(),
+  testRows: z.number().int().nonnegative(),
+  seed: z.number().int(),
+});
+export type ProtocolReport = z.infer<typeof ProtocolReport>;
+
+/** Model and baselines on the same test rows. */
+export const EvaluationReport = z.object({
+  protocol: ProtocolReport,
+  testCustomers: z.number().int().nonnegative(),
+  metrics: Metrics,
+  baselines: z.partialRecord(BaselineName, Metrics),
+  skippedBaselines: z
+    .partialRecord(BaselineName, z.string())
+    .describe('baseline to the reason why it cannot be computed here'),
+  lint: z.array(LintFinding),
+  warnings: z.array(Warning),
+});
+export type EvaluationReport = z.infer<typeof EvaluationReport>;

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { Day, Instant, Slug, idOf } from './common.js';
+import { JobStatus } from './job-status.js';
+import { EvaluationReport } from './metrics.js';
+
+export const ModelType = z.enum(['feedforward']);
+export type ModelType = z.infer<typeof ModelType>;
+
+export const Head = z.enum(['mse']);
+export type Head = z.infer<typeof Head>;
+
+/** `TRAINER_BACKEND` and the option of a run. `auto` takes the fastest that is present. */
+export const Backend = z.enum(['auto', 'onnx-cpu']);
+export type Backend = z.infer<typeof Backend>;
+
+const fraction = z.number().min(0).max(0.9);
+
+/** Every option of a training run. The defaults are the known ones of the feedforward CLV network. */
+export const TrainingOptions = z.object({
+  model: ModelType.default('feedforward'),
+  head: Head.default('mse'),
+  hidden: z
+    .array(z.number().int().min(1).max(8192))
+    .min(1)
+    .max(16)
+    .default([128, 256, 128, 64])
+    .describe('units of each hidden layer'),
+  batchNorm: z.boolean().default(true),
+  dropout: z.number().min(0).max(0.95).default(0.3),
+  learningRate: z.number().positive().max(1).default(1e-3),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1e-5)
+    .describe('L2 penalty added to the gradient, as in Adam with weight_decay'),
+  batchSize: z.number().int().min(2).max(65_536).default(64),
+  epochs: z.number().int().min(1).max(10_000).default(50),
+  patience: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(10)
+    .describe('early stopping: epochs without a better validation loss'),
+  lrFactor: z.number().positive().lt(1).default(0.5).describe('ReduceLROnPlateau factor'),
+  lrPatience: z.number().int().min(0).max(10_000).default(5).describe('ReduceLROnPlateau patience, in epochs'),
+  testFraction: fraction.min(0.01).default(0.2).describe('protocol random: share of customers held out for the test'),
+  validationFraction: fraction
+    .min(0.01)
+    .default(0.1)
+    .describe('share of the remaining customers that steers early stopping'),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(42),
+  backend: Backend.default('auto'),
+  threads: z.number().int().min(1).max(256).optional().describe('chosen by the engine when left out'),
+  target: z.string().max(300).optional().describe('features: target column, `clv` when left out'),
+  ignoreColumns: z.array(z.string().max(300)).max(1000).default([]).describe('features: columns not to learn from'),
+  horizonDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(90)
+    .describe('transactions: predict the spend of this many days after the origin'),
+  testOrigin: Day.optional().describe('transactions: the last date whose horizon is fully observed when left out'),
+  origins: z.number().int().min(1).max(52).default(3).describe('transactions: number of training origins'),
+  originStrideDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(30)
+    .describe('transactions: days between training origins'),
+});
+export type TrainingOptions = z.infer<typeof TrainingOptions>;
+
+/** Body of `POST /v1/runs`. */
+export const StartRun = TrainingOptions.extend({
+  datasetId: idOf('ds'),
+  modelName: Slug.default('clv').describe('the registry model that receives the new version'),
+});
+export type StartRun = z.infer<typeof StartRun>;
+
+/** Figures of one epoch. Losses are on the standardised target. */
+export const Epoch = z.object({
+  epoch: z.number().int().min(1),
+  trainLoss: z.number(),
+  validationLoss: z.number(),
+  learningRate: z.number(),
+  seconds: z.number(),
+});
+export type Epoch = z.infer<typeof Epoch>;
+
+/** One training as the API shows it. Its status is that of its job. */
+export const Run = z.object({
+  id: idOf('run'),
+  datasetId: idOf('ds').nullable().describe('null where the dataset was deleted'),
+  jobId: idOf('job'),
+  status: JobStatus,
+  modelName: z.string(),
+  versionId: idOf('ver').nullable(),
+  version: z.number().int().nullable(),
+  options: TrainingOptions,
+  backend: z.string().nullable().describe('backend, device and threads that trained it'),
+  bestEpoch: z.number().int().nullable(),
+  epochs: z.array(Epoch),
+  evaluation: EvaluationReport.nullable(),
+  createdAt: Instant,
+});
+export type Run = z.infer<typeof Run>;
+/** A run in a list: everything but its epochs and its evaluation. */
+export const RunSummary = Run.omit({ epochs: true, evaluation: true });
+export type RunSummary = z.infer<typeof RunSummary>;
