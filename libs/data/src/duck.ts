@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+import { CloveError } from '@clove/contracts';
+
+/** What a piece of work may use. Beyond the memory limit DuckDB spills into a folder that it makes in `scratchDir`. */
+export type DuckOptions = { memoryLimitBytes?: number; threads?: number; scratchDir: string };
+
+/** One in-memory database, for the time of one piece of work. */
+export type Duck = {
+  /** The connection itself, for appenders and streams; plain statements go through `run` and `rows`. */
+  connection: DuckDBConnection;
+  /** Runs one or more statements for their effect. */
+  run(sql: string): Promise<void>;
+  /** All rows of a small result. Integers of any width come as numbers, timestamps as `Date`. */
+  rows<T>(sql: string): Promise<T[]>;
+  /** The only row of a result; an error where there are none or several. */
+  row<T>(sql: string): Promise<T>;
+  /** A folder of this piece of work, removed with it. */
+  folder: string;
+};
+
+const MIB = 1024 ** 2;
+const DEFAULT_MEMORY_BYTES = 1024 * MIB;
+
+/** An SQL identifier. */
+export const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** An SQL string literal, paths included. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Throws CloveError 'cancelled' where the signal has been aborted. */
+export const throwIfAborted = (signal: AbortSignal | undefined): void => {
+  if (!signal?.aborted) return;
+  const reason: unknown = signal.reason;
+  throw reason instanceof CloveError ? reason : new CloveError('cancelled', 'The work was cancelled.');
+};
+
+/**
+ * Opens an in-memory DuckDB, gives it to `work` and closes it whatever happens. UTC, no extension is ever loaded from
+ * outside. When the signal aborts, the running statement is interrupted and CloveError 'cancelled' is thrown; a full
+ * disk is 'no-space', too little memory 'internal' with the setting to raise. Other errors of DuckDB pass as they are.
+ */
+export const withDuck = async <T>(
+  o: DuckOptions & { signal?: AbortSignal | undefined },
+  work: (db: Duck) => Promise<T>,
+): Promise<T> => {
+  throwIfAborted(o.signal);
+  const folder = await mkdtemp(join(o.scratchDir, 'duck-'));
+  const memoryBytes = o.memoryLimitBytes ?? DEFAULT_MEMORY_BYTES;
+  try {
+    const instance = await DuckDBInstance.create(':memory:', {
+      memory_limit: `${Math.max(64, Math.floor(memoryBytes / MIB))}MiB`,
+      threads: String(o.threads ?? availableParallelism()),
+      temp_directory: join(folder, 'spill'),
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    });
+    try {
+      return await withConnection(await instance.connect(), folder, o.signal, work);
+    } finally {
+      instance.closeSync();
+    }
+  } catch (error) {
+    throw explain(error, o.signal, memoryBytes);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+const withConnection = async <T>(
+  connection: DuckDBConnection,
+  folder: string,
+  signal: AbortSignal | undefined,
+  work: (db: Duck) => Promise<T>,
+): Promise<T> => {
+  const interrupt = () => connection.interrupt();
+  signal?.addEventListener('abort', interrupt);
+  const db: Duck = {
+    connection,
+    folder,
+    async run(sql) {
+      throwIfAborted(signal);
+      await connection.run(sql);
+    },
+    async rows<R>(sql: string) {
+      throwIfAborted(signal);
+      const reader = await connection.runAndReadAll(sql);
+      // The caller names the type of its own SELECT; nothing here can check it.
+      return reader.getRowObjectsJS().map((row) => plain(row)) as R[];
+    },
+    async row<R>(sql: string) {
+      const [row, ...rest] = await db.rows<R>(sql);
+      if (row === undefined || rest.length > 0) throw new Error(`one row expected, ${rest.length + 1} found: ${sql}`);
+      return row;
+    },
+  };
+  try {
+    await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
+    return await work(db);
+  } finally {
+    signal?.removeEventListener('abort', interrupt);
+    connection.closeSync();
+  }
+};
+
+const plain = (value: unknown): unknown => {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+};
+
+const explain = (error: unknown, signal: AbortSignal | undefined, memoryBytes: number): unknown => {
+  if (error instanceof CloveError) return error;
+  if (signal?.aborted) {
+    const reason: unknown = signal.reason;
+    return reason instanceof CloveError ? reason : new CloveError('cancelled', 'The work was cancelled.');
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (/no space left on device|disk.*full/i.test(message))
+    return new CloveError('no-space', 'The disk is full: free some space and try again.', { cause: error });
+  if (/^Out of Memory Error/i.test(message))
+    return new CloveError(
+      'internal',
+      `The work needs more than its ${Math.floor(memoryBytes / MIB)} MiB of memory: raise MEMORY_LIMIT_BYTES.`,
+      { cause: error },
+    );
+  return error;
+};
