@@ -16,28 +16,28 @@ const column = z.string().min(1).max(300);
  * guessed from the header where that is unambiguous. Negative amounts are returns.
  */
 export const TransactionMapping = z.object({
-  customer: column.optional(),
-  time: column.optional(),
-  amount: column.optional(),
-  quantity: column.optional(),
-  price: column.optional(),
+  customer: column.optional().describe('column of the customer id'),
+  time: column.optional().describe('column of the date or time of the purchase'),
+  amount: column.optional().describe('column of the money spent; negative for a return'),
+  quantity: column.optional().describe('column of the number of pieces, used with price'),
+  price: column.optional().describe('column of the price of one piece, used with quantity'),
   order: column
     .optional()
     .describe('order or invoice number; without it the purchases of one customer at one time are one order'),
-  product: column.optional(),
-  category: column.optional(),
-  paymentType: column.optional(),
-  place: column.optional(),
+  product: column.optional().describe('column of the product'),
+  category: column.optional().describe('column of the product category'),
+  paymentType: column.optional().describe('column of the way of paying'),
+  place: column.optional().describe("column of the customer's city, region or country"),
 });
 export type TransactionMapping = z.infer<typeof TransactionMapping>;
 
 /** How to read the uploaded files. Everything is optional: what is not said is detected and reported. */
 export const IngestOptions = z.object({
   kind: DatasetKind.optional().describe('detected from the header when left out'),
-  preset: Preset.optional(),
+  preset: Preset.optional().describe('a known public layout, which needs no mapping'),
   mapping: TransactionMapping.default({}),
-  delimiter: z.string().length(1).optional(),
-  header: z.boolean().optional(),
+  delimiter: z.string().length(1).optional().describe('one character between the fields; detected when left out'),
+  header: z.boolean().optional().describe('whether the first line names the columns; detected when left out'),
   dateFormat: z
     .string()
     .max(60)
@@ -56,14 +56,15 @@ export type IngestOptions = z.infer<typeof IngestOptions>;
 
 /** Synthetic data, the same bytes for the same seed and size. */
 export const GeneratorOptions = z.object({
-  generator: DatasetKind,
-  customers: z.number().int().min(1).max(50_000_000),
+  generator: DatasetKind.describe('transactions: an order history; features: the 16-column customer table'),
+  customers: z.number().int().min(1).max(50_000_000).describe('number of customers'),
   seed: z
     .number()
     .int()
     .min(0)
     .max(2 ** 31 - 1)
-    .default(42),
+    .default(42)
+    .describe('the same seed gives the same data'),
 });
 export type GeneratorOptions = z.infer<typeof GeneratorOptions>;
 

@@ -17,25 +17,25 @@ const fraction = z.number().min(0).max(0.9);
 
 /** Every option of a training run. The defaults are the known ones of the feedforward CLV network. */
 export const TrainingOptions = z.object({
-  model: ModelType.default('feedforward'),
-  head: Head.default('mse'),
+  model: ModelType.default('feedforward').describe('type of the network'),
+  head: Head.default('mse').describe('loss that the network is trained with'),
   hidden: z
     .array(z.number().int().min(1).max(8192))
     .min(1)
     .max(16)
     .default([128, 256, 128, 64])
     .describe('units of each hidden layer'),
-  batchNorm: z.boolean().default(true),
-  dropout: z.number().min(0).max(0.95).default(0.3),
-  learningRate: z.number().positive().max(1).default(1e-3),
+  batchNorm: z.boolean().default(true).describe('batch normalisation after each hidden layer'),
+  dropout: z.number().min(0).max(0.95).default(0.3).describe('share of units dropped in training'),
+  learningRate: z.number().positive().max(1).default(1e-3).describe('learning rate of Adam at the start'),
   weightDecay: z
     .number()
     .min(0)
     .max(1)
     .default(1e-5)
     .describe('L2 penalty added to the gradient, as in Adam with weight_decay'),
-  batchSize: z.number().int().min(2).max(65_536).default(64),
-  epochs: z.number().int().min(1).max(10_000).default(50),
+  batchSize: z.number().int().min(2).max(65_536).default(64).describe('rows of one training step'),
+  epochs: z.number().int().min(1).max(10_000).default(50).describe('epochs at most'),
   patience: z
     .number()
     .int()
@@ -55,9 +55,10 @@ export const TrainingOptions = z.object({
     .int()
     .min(0)
     .max(2 ** 31 - 1)
-    .default(42),
-  backend: Backend.default('auto'),
-  threads: z.number().int().min(1).max(256).optional().describe('chosen by the engine when left out'),
+    .default(42)
+    .describe('seed of every random draw: the same seed gives the same model'),
+  backend: Backend.default('auto').describe('what runs the training; auto takes the fastest that is present'),
+  threads: z.number().int().min(1).max(256).optional().describe('native threads; chosen by the engine when left out'),
   target: z.string().max(300).optional().describe('features: target column, `clv` when left out'),
   ignoreColumns: z.array(z.string().max(300)).max(1000).default([]).describe('features: columns not to learn from'),
   horizonDays: z
