@@ -37,18 +37,27 @@ export const throwIfAborted = (signal: AbortSignal | undefined): void => {
   throw reason instanceof CloveError ? reason : new CloveError('cancelled', 'The work was cancelled.');
 };
 
+/** A database that stays open between calls; whoever opens it closes it. */
+export type OpenDuck = {
+  db: Duck;
+  /** What an error of DuckDB means for the user; other errors pass as they are. */
+  explain(error: unknown): unknown;
+  /** Closes the database and removes its folder. */
+  close(): Promise<void>;
+};
+
 /**
- * Opens an in-memory DuckDB, gives it to `work` and closes it whatever happens. UTC, no extension is ever loaded from
- * outside. When the signal aborts, the running statement is interrupted and CloveError 'cancelled' is thrown; a full
- * disk is 'no-space', too little memory 'internal' with the setting to raise. Other errors of DuckDB pass as they are.
+ * Opens an in-memory DuckDB. UTC, no extension is ever loaded from outside. When the signal aborts, the running
+ * statement is interrupted.
  */
-export const withDuck = async <T>(
-  o: DuckOptions & { signal?: AbortSignal | undefined },
-  work: (db: Duck) => Promise<T>,
-): Promise<T> => {
+export const openDuck = async (o: DuckOptions & { signal?: AbortSignal | undefined }): Promise<OpenDuck> => {
   throwIfAborted(o.signal);
   const folder = await mkdtemp(join(o.scratchDir, 'duck-'));
   const memoryBytes = o.memoryLimitBytes ?? DEFAULT_MEMORY_BYTES;
+  const undo: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
   try {
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: `${Math.max(64, Math.floor(memoryBytes / MIB))}MiB`,
@@ -57,26 +66,41 @@ export const withDuck = async <T>(
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });
-    try {
-      return await withConnection(await instance.connect(), folder, o.signal, work);
-    } finally {
-      instance.closeSync();
-    }
+    undo.push(() => instance.closeSync());
+    const connection = await instance.connect();
+    undo.push(() => connection.closeSync());
+    const interrupt = () => connection.interrupt();
+    o.signal?.addEventListener('abort', interrupt);
+    undo.push(() => o.signal?.removeEventListener('abort', interrupt));
+    const db = duckOf(connection, folder, o.signal);
+    await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
+    return { db, explain: (error) => explain(error, o.signal, memoryBytes), close };
   } catch (error) {
+    await close();
     throw explain(error, o.signal, memoryBytes);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 };
 
-const withConnection = async <T>(
-  connection: DuckDBConnection,
-  folder: string,
-  signal: AbortSignal | undefined,
+/**
+ * Opens an in-memory DuckDB, gives it to `work` and closes it whatever happens. When the signal aborts, CloveError
+ * 'cancelled' is thrown; a full disk is 'no-space', too little memory 'internal' with the setting to raise. Other
+ * errors of DuckDB pass as they are.
+ */
+export const withDuck = async <T>(
+  o: DuckOptions & { signal?: AbortSignal | undefined },
   work: (db: Duck) => Promise<T>,
 ): Promise<T> => {
-  const interrupt = () => connection.interrupt();
-  signal?.addEventListener('abort', interrupt);
+  const open = await openDuck(o);
+  try {
+    return await work(open.db);
+  } catch (error) {
+    throw open.explain(error);
+  } finally {
+    await open.close();
+  }
+};
+
+const duckOf = (connection: DuckDBConnection, folder: string, signal: AbortSignal | undefined): Duck => {
   const db: Duck = {
     connection,
     folder,
@@ -96,13 +120,7 @@ const withConnection = async <T>(
       return row;
     },
   };
-  try {
-    await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
-    return await work(db);
-  } finally {
-    signal?.removeEventListener('abort', interrupt);
-    connection.closeSync();
-  }
+  return db;
 };
 
 const plain = (value: unknown): unknown => {
