@@ -1,1 +1,10 @@
-export {};
+/**
+ * The store of Clove: the registry in Postgres, its migrations, and the artifact store.
+ * @packageDocumentation
+ */
+export * from './artifact-keys.js';
+export * from './artifacts.js';
+export * from './ids.js';
+export * from './migrate.js';
+export * from './open-registry.js';
+export * from './registry.js';

@@ -1,0 +1,19 @@
+import type { ArtifactName } from '@clove/contracts';
+
+/** Where each file of the system lies in the artifact store. The ids are those of `newId`. */
+export const artifactKeys = {
+  /** The n-th file of an upload, from 0. */
+  upload: (datasetId: string, n: number): string => `uploads/${datasetId}/${n}`,
+  /** All files of an upload, to remove them. */
+  uploads: (datasetId: string): string => `uploads/${datasetId}`,
+  /** The canonical Parquet. */
+  data: (datasetId: string): string => `datasets/${datasetId}/data.parquet`,
+  profile: (datasetId: string): string => `datasets/${datasetId}/profile.json`,
+  /** All files of a dataset but its upload, to remove them. */
+  dataset: (datasetId: string): string => `datasets/${datasetId}`,
+  version: (versionId: string, name: ArtifactName): string => `versions/${versionId}/${name}`,
+  prediction: (predictionId: string, name: 'predictions.parquet' | 'predictions.csv'): string =>
+    `predictions/${predictionId}/${name}`,
+  /** A question to a scorer; its answer lies under the same key and `.reply`. `id` is any id of `newId`. */
+  question: (id: string): string => `questions/${id}`,
+} as const;

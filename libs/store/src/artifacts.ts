@@ -1,0 +1,32 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * Files under keys such as `versions/ver_…/model.onnx`: one to ten segments of letters, digits, `.`, `_` and `-`, each
+ * starting with a letter or digit. Any other key is refused with 'bad-request': keys are made by `artifactKeys`, never of
+ * what a user wrote. A key holds a whole file or nothing: a put is written aside, synced and renamed.
+ */
+export interface ArtifactStore {
+  /** Writes over what is there. 'no-space' where the disk is full or read-only; 'cancelled' where `signal` was aborted. */
+  put(
+    key: string,
+    body: Readable | Uint8Array | string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<{ bytes: number; sha256: string }>;
+  /** Copies the file at `path` into the store. */
+  putFile(key: string, path: string): Promise<{ bytes: number; sha256: string }>;
+  /** 'not-found' where there is no such key. */
+  open(key: string): Promise<{ stream: Readable; bytes: number }>;
+  /** 'not-found' where there is no such key. */
+  readJson(key: string): Promise<unknown>;
+  /** Null where there is no such key. */
+  stat(key: string): Promise<{ bytes: number } | null>;
+  /** Path of a local file with this content, for programs that need one; read it, never write to it. */
+  local(key: string, scratchDir: string): Promise<string>;
+  /** Removes a key, or all keys below `a/b`; nothing there is no error. */
+  remove(keyOrPrefix: string): Promise<void>;
+}
+
+/** An artifact store in the folder `dir`, which is made if it is missing. Several processes may share one. */
+export function openArtifacts(dir: string): ArtifactStore {
+  throw new Error(`not built yet: ${dir}`);
+}

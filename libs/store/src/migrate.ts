@@ -1,0 +1,3 @@
+export async function migrate(databaseUrl: string): Promise<string[]> {
+  throw new Error(`not built yet: ${databaseUrl}`);
+}

@@ -1,0 +1,250 @@
+/**
+ * What the registry can do. Postgres is the truth about every job and resource; the queue only carries job ids, and the
+ * artifact store only holds files.
+ *
+ * Words:
+ * - **job**: queued work that makes one resource (dataset, run, evaluation or prediction). Its moves are
+ *   `JOB_TRANSITIONS` of the contracts, made in one place (`job-moves.ts`); each grows `revision`.
+ * - **attempt**: one worker's try at a job, numbered from 1 over the job's whole life.
+ * - **delivery**: one queueing of a job by a user: 1 at creation and one more with each retry. It is the `attempt` of
+ *   the queue's job id, so that a retried job is not taken for the one that the queue has already seen.
+ *
+ * Every method may throw `CloveError`: 'not-found' naming the thing, 'invalid-input' for a value that does not fit its
+ * contract, 'unavailable' (retryable) where Postgres does not answer. What a method throws beyond these is said there.
+ */
+import type {
+  ApiKey,
+  ArtifactName,
+  Dataset,
+  DatasetProfile,
+  DatasetSource,
+  Day,
+  Epoch,
+  Evaluation,
+  EvaluationReport,
+  Job,
+  JobError,
+  JobKind,
+  JobPayload,
+  JobStatus,
+  Json,
+  Model,
+  ModelManifest,
+  ModelVersion,
+  ModelVersionSummary,
+  Page,
+  PageQuery,
+  Prediction,
+  PredictionSummary,
+  Run,
+  RunSummary,
+  TrainingOptions,
+  User,
+  Warning,
+} from '@clove/contracts';
+
+/** What the queue must carry for one job: give it to the producer's `enqueue` as it is. */
+export type QueuedJob = {
+  [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number };
+}[JobKind];
+
+export interface Jobs {
+  get(id: string): Promise<Job>;
+  /** Newest first. */
+  list(query: PageQuery & { status?: JobStatus | undefined; kind?: JobKind | undefined }): Promise<Page<Job>>;
+  /** queued → cancelled at once; running → the worker is told at its next beat; terminal → 'illegal-transition'. */
+  requestCancel(id: string): Promise<Job>;
+  /**
+   * failed | cancelled → queued, as a new delivery; a failed dataset is pending again. Else 'illegal-transition';
+   * 'conflict' where what the job needs has been deleted.
+   */
+  retry(id: string, requestId: string): Promise<{ job: Job; queued: QueuedJob; attempt: number }>;
+  /**
+   * Jobs that should be in the queue, oldest first: queued ones, and running ones whose worker has given no sign of
+   * life for a minute. The reconciler puts back what the queue has lost.
+   */
+  waiting(): Promise<QueuedJob[]>;
+
+  // What a worker host writes; the same shape as the runtime's JobLedger.
+
+  /**
+   * Takes the job for `worker` and opens an attempt. A running job is one that was delivered again: its open attempt is
+   * closed as `lost`. A cancel that was asked for meanwhile is carried out instead. `skip`: nothing is to be done.
+   */
+  start(
+    jobId: string,
+    worker: string,
+  ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
+  /** Progress in [0, 1] and a sign of life. `cancelRequested` is true also where the job is running no more. */
+  beat(jobId: string, state: { progress: number; stage: string }): Promise<{ cancelRequested: boolean }>;
+  /** running → succeeded. Any other status: 'illegal-transition'. */
+  succeed(jobId: string): Promise<void>;
+  /**
+   * `final`: queued | running → failed, and the dataset of an ingest failed with the reason as a warning. Otherwise
+   * running → queued for the queue's next try, or cancelled where that was asked for.
+   */
+  fail(jobId: string, error: JobError, options: { final: boolean }): Promise<void>;
+  /** queued | running → cancelled; the dataset of an ingest fails with it. */
+  cancelled(jobId: string): Promise<void>;
+}
+
+export interface Datasets {
+  /** Writes the dataset and its ingest job in one transaction; `id` is the caller's, who has stored the files under it. */
+  create(input: {
+    id: string;
+    name: string;
+    source: DatasetSource;
+    requestId: string;
+  }): Promise<{ dataset: Dataset; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Dataset>;
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<Dataset>>;
+  source(id: string): Promise<DatasetSource>;
+  /**
+   * Removes the row; what was made of the dataset stays, without the reference. 'conflict' while a job uses it. The
+   * files are the caller's to remove afterwards.
+   */
+  remove(id: string): Promise<void>;
+  /** pending → ready. Done before: nothing happens. 'conflict' where the dataset has failed meanwhile. */
+  complete(id: string, profile: DatasetProfile): Promise<void>;
+}
+
+export interface Runs {
+  /** 'conflict' where the dataset is not ready. Whether its kind fits is the worker's to say. */
+  create(input: {
+    datasetId: string;
+    modelName: string;
+    options: TrainingOptions;
+    requestId: string;
+  }): Promise<{ run: Run; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Run>;
+  /** Newest first. */
+  list(query: PageQuery & { datasetId?: string | undefined }): Promise<Page<RunSummary>>;
+  /** Writes one epoch's figures over those that may be there. */
+  putEpoch(runId: string, epoch: Epoch): Promise<void>;
+  /** For an attempt that starts again from the first epoch. */
+  clearEpochs(runId: string): Promise<void>;
+  /**
+   * Registers the version that the run made: the model is made if it is new, the number is the last one plus 1, and the
+   * first version of a model becomes its champion. Done before: answers the version that is there, whatever its id.
+   * 'conflict' where the run's job has failed or was cancelled.
+   */
+  complete(
+    runId: string,
+    result: {
+      versionId: string;
+      manifest: ModelManifest;
+      evaluation: EvaluationReport;
+      artifacts: { name: ArtifactName; bytes: number; sha256: string }[];
+    },
+  ): Promise<ModelVersion>;
+}
+
+export interface Models {
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<Model>>;
+  get(name: string): Promise<Model>;
+  /** Newest first. */
+  versions(name: string, query: PageQuery): Promise<Page<ModelVersionSummary>>;
+  version(name: string, number: number): Promise<ModelVersion>;
+  versionById(id: string): Promise<ModelVersion>;
+  /** @param ref a version id, `name` (champion, or else the latest), `name@alias` or `name@number` */
+  resolve(ref: string): Promise<ModelVersion>;
+  /** Points `alias` (a Slug) at a version; the former target is not kept. */
+  setAlias(name: string, alias: string, number: number): Promise<Model>;
+  removeAlias(name: string, alias: string): Promise<void>;
+}
+
+export interface Evaluations {
+  /** 'conflict' where the dataset is not ready. */
+  create(input: {
+    datasetId: string;
+    versionId: string;
+    testOrigin?: Day | undefined;
+    requestId: string;
+  }): Promise<{ evaluation: Evaluation; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Evaluation>;
+  /** Newest first. */
+  list(query: PageQuery & { versionId?: string | undefined }): Promise<Page<Evaluation>>;
+  /** What the worker needs to know; 'conflict' where the dataset was deleted. */
+  input(id: string): Promise<{ datasetId: string; versionId: string; testOrigin: Day | null }>;
+  /** Done before: nothing happens. 'conflict' where the job has failed or was cancelled. */
+  complete(id: string, report: EvaluationReport): Promise<void>;
+}
+
+export interface Predictions {
+  /** The dataset may be pending: a prediction from an upload waits for its ingest. 'conflict' where it has failed. */
+  create(input: {
+    datasetId: string;
+    versionId: string;
+    asOf?: Day | undefined;
+    includeInputs: boolean;
+    requestId: string;
+  }): Promise<{ prediction: Prediction; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Prediction>;
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<Prediction>>;
+  /** Done before: nothing happens. 'conflict' where the job has failed or was cancelled. */
+  complete(
+    id: string,
+    result: { rows: number; summary: PredictionSummary; warnings: Warning[]; asOf: Day | null },
+  ): Promise<void>;
+}
+
+export interface Users {
+  /** Makes the user, or gives the one that is there this password. */
+  ensure(input: { username: string; passwordHash: string }): Promise<User>;
+  find(username: string): Promise<{ id: string; username: string; passwordHash: string } | null>;
+  get(id: string): Promise<User>;
+}
+
+export interface Sessions {
+  create(userId: string, tokenHash: string, expiresAt: Date): Promise<void>;
+  /** Null where there is none or it has expired. */
+  find(tokenHash: string): Promise<User | null>;
+  remove(tokenHash: string): Promise<void>;
+}
+
+export interface ApiKeys {
+  /** 'conflict' where this very key exists, revoked or not. */
+  create(userId: string, input: { name: string; prefix: string; hash: string }): Promise<ApiKey>;
+  /** All of the user's keys, newest first, revoked ones too. */
+  list(userId: string): Promise<ApiKey[]>;
+  /** Null where there is none or it is revoked. Notes the use, at most once a minute. */
+  find(hash: string): Promise<User | null>;
+  /** A key that is already revoked stays as it is. */
+  revoke(userId: string, id: string): Promise<void>;
+}
+
+/** One `Idempotency-Key`, as one user sent it to one route. */
+export type IdempotencyRef = { key: string; userId: string; route: string };
+
+export interface Idempotency {
+  /**
+   * Exactly one of several requests at once gets `new`, and must `settle` or `release`. `conflict`: the key came with
+   * another body, or its first request is still under way. Answers are kept for a day; a claim that was never settled,
+   * for its gateway died, is given anew after an hour.
+   */
+  claim(
+    ref: IdempotencyRef & { bodyHash: string },
+  ): Promise<{ outcome: 'new' } | { outcome: 'replay'; status: number; response: Json } | { outcome: 'conflict' }>;
+  settle(ref: IdempotencyRef, status: number, response: Json): Promise<void>;
+  /** Forgets a claim whose request failed, so that it can be sent again. A settled one stays. */
+  release(ref: IdempotencyRef): Promise<void>;
+}
+
+export interface Registry {
+  readonly jobs: Jobs;
+  readonly datasets: Datasets;
+  readonly runs: Runs;
+  readonly models: Models;
+  readonly evaluations: Evaluations;
+  readonly predictions: Predictions;
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly apiKeys: ApiKeys;
+  readonly idempotency: Idempotency;
+  /** One round trip to Postgres. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
