@@ -1,1 +1,25 @@
-export {};
+/**
+ * What every process of Clove stands on: environment, logger, queues, worker host, threads, shutdown, embedded servers.
+ * @packageDocumentation
+ */
+export { parseEnv } from './env.js';
+export { createLogger, type Logger } from './logger.js';
+export { connectRedis, type QueueOptions } from './redis.js';
+export { createProducer, reconcile, type Producer, type QueueCounts, type QueuedJob } from './producer.js';
+export {
+  startWorker,
+  type Handlers,
+  type JobContext,
+  type JobLedger,
+  type WorkerHost,
+  type WorkerOptions,
+} from './worker.js';
+export { startAnswering } from './questions.js';
+export { runInThread, serveThread } from './threads.js';
+export { onShutdown } from './shutdown.js';
+export { dataHome, lockHome, secret } from './embedded/home.js';
+export { freePort } from './embedded/ports.js';
+export { startPostgres } from './embedded/postgres.js';
+export { startRedis } from './embedded/redis.js';
+export type { Server } from './embedded/server.js';
+export { spawnService, type Child, type SpawnOptions } from './embedded/service.js';
