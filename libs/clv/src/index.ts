@@ -1,1 +1,4 @@
-export {};
+export { Rng } from './rng.js';
+export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS } from './snapshot-features.js';
+export type { FeatureGroup, SnapshotFeature } from './snapshot-features.js';
+export type { CategoricalColumn, Column, NumericColumn, Table } from './table.js';

@@ -1,0 +1,88 @@
+/** What a group of features tells about a customer. */
+export type FeatureGroup =
+  | 'recency'
+  | 'frequency'
+  | 'tenure'
+  | 'monetary'
+  | 'gaps'
+  | 'windows'
+  | 'trend'
+  | 'refunds'
+  | 'variety'
+  | 'place';
+
+/** One column of a snapshot: what is known about a customer at the end of the as-of day, and nothing later. */
+export type SnapshotFeature = { name: string; group: FeatureGroup; description: string };
+
+/** Lengths of the trailing windows, in days: `n` covers the as-of day and the `n - 1` days before it. */
+export const WINDOW_DAYS = [30, 90, 180, 365] as const;
+
+const feature = (group: FeatureGroup, name: string, description: string): SnapshotFeature => ({
+  name,
+  group,
+  description,
+});
+
+/**
+ * The features of a customer at an origin, in the order of a snapshot's columns. The SQL that computes them lives in
+ * the data package; this list is the law for names and meanings.
+ *
+ * Words: days are calendar days in UTC; an order is one `order_id` of a customer, its amount the sum of its rows; a
+ * purchase is an order of amount ≥ 0, a refund one below 0. Shares lie in [0, 1] and trends in [-1, 1], so that they
+ * stay in the range that training saw when customers grow older. Everything is a number but `place`.
+ *
+ * Null ("missing") where a figure needs purchases that the customer does not have: no purchase at all for recency and
+ * order values, a single day of purchases for gaps, a single gap or order for a standard deviation. What the data set has
+ * no column for counts as 0 (`place`: null).
+ */
+export const SNAPSHOT_FEATURES: readonly SnapshotFeature[] = [
+  feature('recency', 'recency_days', 'days from the last purchase to the as-of day'),
+  feature(
+    'recency',
+    'recency_share',
+    'recency_days / tenure_days; 0 on the first day. How much of the time as a customer has been silent',
+  ),
+  feature(
+    'recency',
+    'overdue_ratio',
+    'recency_days / (recency_days + gap_mean_days): above 0.5 the customer is later than usual',
+  ),
+  feature('tenure', 'tenure_days', 'days from the first order of any kind to the as-of day'),
+  feature('frequency', 'orders', 'purchases'),
+  feature('frequency', 'active_days', 'days with a purchase'),
+  feature('frequency', 'units', 'sum of quantities in purchases'),
+  feature('monetary', 'revenue', 'sum of purchase amounts, refunds not deducted'),
+  feature('monetary', 'order_value_mean', 'mean purchase amount'),
+  feature('monetary', 'order_value_max', 'largest purchase amount'),
+  feature('monetary', 'order_value_first', 'amount of the first purchase'),
+  feature('monetary', 'order_value_last', 'amount of the last purchase'),
+  feature('monetary', 'order_value_sd', 'sample standard deviation of purchase amounts'),
+  feature('gaps', 'gap_mean_days', 'mean days between consecutive days with a purchase'),
+  feature('gaps', 'gap_sd_days', 'sample standard deviation of those gaps'),
+  feature('gaps', 'gap_cv', 'gap_sd_days / gap_mean_days: 0 is clockwork, about 1 is chance'),
+  ...WINDOW_DAYS.flatMap((days) => [
+    feature('windows', `orders_${days}d`, `purchases in the last ${days} days`),
+    feature('windows', `revenue_${days}d`, `revenue of the last ${days} days`),
+    feature('windows', `orders_share_${days}d`, `orders_${days}d / orders; 0 without a purchase`),
+    feature('windows', `revenue_share_${days}d`, `revenue_${days}d / revenue; 0 without revenue`),
+  ]),
+  feature(
+    'trend',
+    'orders_trend',
+    '(a - b) / (a + b) for the purchases of the last 90 days (a) and of the 90 days before (b); 0 where both are 0',
+  ),
+  feature('trend', 'revenue_trend', 'the same for revenue'),
+  feature('refunds', 'refunds', 'refunds'),
+  feature('refunds', 'refund_amount', 'sum refunded, as a positive amount'),
+  feature('refunds', 'refund_share', 'refund_amount / (revenue + refund_amount); 0 where both are 0'),
+  feature('variety', 'products', 'distinct products'),
+  feature('variety', 'categories', 'distinct categories'),
+  feature('variety', 'payment_types', 'distinct payment types'),
+  feature('place', 'place', 'the last place known'),
+];
+
+/** Names of the snapshot features, in order. */
+export const SNAPSHOT_FEATURE_NAMES: readonly string[] = SNAPSHOT_FEATURES.map(({ name }) => name);
+
+/** The numeric column that a snapshot with a horizon carries: the customer's net spend in the days after the origin. */
+export const SNAPSHOT_TARGET = 'clv';
