@@ -1,1 +1,6 @@
-export {};
+export { type DuckOptions } from './duck.js';
+export { generateDataset, generateFile } from './generate.js';
+export { type PredictionChunk, type PredictionWriter, createPredictionWriter } from './prediction-writer.js';
+export { readRows } from './rows.js';
+export { type ScanOptions, loadFeatures, scan } from './scan.js';
+export { snapshot } from './snapshot.js';
