@@ -1,1 +1,21 @@
-export {};
+/**
+ * The engine of Clove: tensor programs written with tfjs ops, differentiated by tfjs, traced to ONNX and run natively.
+ * `run()` of onnxruntime-node blocks its thread: call all of this from a worker thread where others wait.
+ * @packageDocumentation
+ */
+export { EngineError, type EngineErrorCode } from './errors.js';
+export { type Backend, type Executor, type TrainingSpec, compileTraining } from './executor.js';
+export { exportOnnx } from './export.js';
+export {
+  type ForwardContext,
+  type Init,
+  type Loss,
+  type Network,
+  type ParamSpec,
+  type TrainState,
+  type Tensors,
+  initialState,
+} from './network.js';
+export { batchNorm } from './layers.js';
+export { type SafeTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
+export { type Scorer, createScorer } from './scorer.js';

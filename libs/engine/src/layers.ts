@@ -1,0 +1,63 @@
+/** Layers whose gradient or statistics are easy to get wrong, written once for every network. */
+import * as tf from '@tensorflow/tfjs-core';
+
+/** As torch.nn.BatchNorm1d. */
+const EPSILON = 1e-5;
+const MOMENTUM = 0.1;
+
+/**
+ * Batch normalisation over the rows of x [rows, width], as torch.nn.BatchNorm1d (Ioffe & Szegedy 2015).
+ *
+ * Training: normalises by the batch's mean and biased variance, and moves the running statistics by 0.1 towards the
+ * batch's mean and unbiased variance; needs at least 2 rows. Otherwise: normalises by the running statistics.
+ * @param o.scale,o.shift trained, [width]; `mean`, `variance`: running statistics, [width]
+ * @returns the normalised x and the running statistics after this batch
+ */
+export function batchNorm(o: {
+  x: tf.Tensor2D;
+  scale: tf.Tensor;
+  shift: tf.Tensor;
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+  training: boolean;
+}): { output: tf.Tensor2D; mean: tf.Tensor; variance: tf.Tensor } {
+  if (!o.training) {
+    const factor = tf.mul(o.scale, tf.rsqrt(tf.add(o.variance, EPSILON)));
+    const output: tf.Tensor2D = tf.add(tf.mul(tf.sub(o.x, o.mean), factor), o.shift);
+    return { output, mean: o.mean, variance: o.variance };
+  }
+  const rows = o.x.shape[0];
+  const mean = tf.mean(o.x, 0);
+  const variance = tf.mean(tf.square(tf.sub(o.x, mean)), 0);
+  const move = (running: tf.Tensor, seen: tf.Tensor, by: number): tf.Tensor =>
+    tf.add(tf.mul(running, 1 - MOMENTUM), tf.mul(seen, by));
+  return {
+    output: normalise(o.x, o.scale, o.shift),
+    mean: move(o.mean, mean, MOMENTUM),
+    variance: move(o.variance, variance, (MOMENTUM * rows) / (rows - 1)),
+  };
+}
+
+/**
+ * scale · (x - mean) / sd + shift by the batch's own moments. The gradient is the closed form rather than the chain
+ * through mean and variance, which touches the batch three times as often:
+ * dx = scale/sd · (dy - mean(dy) - (x - mean)/sd² · mean(dy · (x - mean))).
+ */
+const normalise = tf.customGrad((x, scale, shift, save) => {
+  const [a, g, b, keep] = [x as tf.Tensor2D, scale as tf.Tensor, shift as tf.Tensor, save as tf.GradSaveFunc];
+  const centred = tf.sub(a, tf.mean(a, 0));
+  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 0), EPSILON));
+  const factor = tf.mul(g, inverse);
+  keep([centred, inverse, factor]);
+  return {
+    value: tf.add(tf.mul(centred, factor), b),
+    gradFunc: (dy, saved) => {
+      const [c, inv, k] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const product = tf.sum(tf.mul(dy, c), 0);
+      const total = tf.sum(dy, 0);
+      const along = tf.mul(tf.mul(product, tf.square(inv)), 1 / a.shape[0]);
+      const dx = tf.mul(tf.sub(tf.sub(dy, tf.mul(c, along)), tf.mul(total, 1 / a.shape[0])), k);
+      return [dx, tf.mul(product, inv), total];
+    },
+  };
+}) as (x: tf.Tensor2D, scale: tf.Tensor, shift: tf.Tensor) => tf.Tensor2D;
