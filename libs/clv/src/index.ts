@@ -1,4 +1,6 @@
+export { feedforward } from './feedforward.js';
 export { Rng } from './rng.js';
 export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS } from './snapshot-features.js';
 export type { FeatureGroup, SnapshotFeature } from './snapshot-features.js';
 export type { CategoricalColumn, Column, NumericColumn, Table } from './table.js';
+export { type LoopOptions, type TrainedNetwork, mse, trainNetwork } from './training.js';
