@@ -48,11 +48,12 @@ export const ModelManifest = z.object({
   parameters: z.number().int().describe('trained numbers in the network'),
   interval: z
     .object({ level: z.number(), below: z.number(), above: z.number() })
-    .describe('low = prediction - below, high = prediction + above, from validation residuals'),
+    .describe('low = max(0, prediction - below), high = prediction + above, from validation residuals'),
   options: TrainingOptions,
   training: z.object({
     datasetId: z.string().nullable(),
     rows: z.number().int(),
+    targetMean: z.number().describe('mean target of the training rows: the forecast of the baseline "mean"'),
     asOf: z.array(Day).describe('training origins'),
     epochs: z.array(Epoch),
     bestEpoch: z.number().int(),
