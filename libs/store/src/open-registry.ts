@@ -1,6 +1,36 @@
+import { openApiKeys, openSessions, openUsers } from './accounts.js';
+import { connect, guarded, place, translate } from './database.js';
+import { openDatasets } from './datasets.js';
+import { openEvaluations } from './evaluations.js';
+import { openIdempotency } from './idempotency.js';
+import { openJobs } from './jobs.js';
+import { openModels } from './models.js';
+import { openPredictions } from './predictions.js';
 import type { Registry } from './registry.js';
+import { openRuns } from './runs.js';
 
 /** Opens the registry. Connections are made when first needed, at most `maxConnections` (default 10) at once. */
 export function openRegistry(databaseUrl: string, options: { maxConnections?: number } = {}): Registry {
-  throw new Error(`not built yet: ${databaseUrl} ${options.maxConnections}`);
+  const db = connect(databaseUrl, options.maxConnections ?? 10);
+  const where = place(databaseUrl);
+  return {
+    jobs: guarded(openJobs(db), where),
+    datasets: guarded(openDatasets(db), where),
+    runs: guarded(openRuns(db), where),
+    models: guarded(openModels(db), where),
+    evaluations: guarded(openEvaluations(db), where),
+    predictions: guarded(openPredictions(db), where),
+    users: guarded(openUsers(db), where),
+    sessions: guarded(openSessions(db), where),
+    apiKeys: guarded(openApiKeys(db), where),
+    idempotency: guarded(openIdempotency(db), where),
+    ping: async () => {
+      try {
+        await db.$queryRaw`SELECT 1`;
+      } catch (error) {
+        throw translate(error, where);
+      }
+    },
+    close: () => db.$disconnect(),
+  };
 }

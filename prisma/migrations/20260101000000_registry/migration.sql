@@ -342,3 +342,33 @@ ALTER TABLE "predictions" ADD CONSTRAINT "predictions_dataset_id_fkey" FOREIGN K
 
 -- AddForeignKey
 ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- What Prisma's language has no words for. Prisma keeps these through later migrations and compares nothing here.
+
+ALTER TABLE "jobs"
+    ADD CONSTRAINT "jobs_progress_check" CHECK ("progress" BETWEEN 0 AND 1),
+    ADD CONSTRAINT "jobs_finished_check" CHECK (("finished_at" IS NOT NULL) = ("status" IN ('succeeded', 'failed', 'cancelled')));
+
+ALTER TABLE "job_attempts"
+    ADD CONSTRAINT "job_attempts_finished_check" CHECK (("finished_at" IS NOT NULL) = ("status" <> 'running'));
+
+ALTER TABLE "datasets"
+    ADD CONSTRAINT "datasets_ready_check" CHECK ("status" <> 'ready' OR ("kind" IS NOT NULL AND "rows" IS NOT NULL));
+
+-- JOB_TRANSITIONS of the contracts once more, for hands that do not go through the registry; a test compares the two.
+CREATE FUNCTION "refuse_illegal_job_move"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT (OLD.status::text || '>' || NEW.status::text = ANY (ARRAY[
+        'queued>running', 'queued>cancelled', 'queued>failed',
+        'running>queued', 'running>succeeded', 'running>failed', 'running>cancelled',
+        'failed>queued', 'cancelled>queued'
+    ])) THEN
+        RAISE EXCEPTION 'job % is % and cannot become %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER "jobs_legal_moves" BEFORE UPDATE OF "status" ON "jobs"
+    FOR EACH ROW WHEN (OLD."status" IS DISTINCT FROM NEW."status")
+    EXECUTE FUNCTION "refuse_illegal_job_move"();

@@ -1,0 +1,109 @@
+import { CloveError, Dataset, DatasetProfile, DatasetSource, Name } from '@clove/contracts';
+import { check, json, notFound, shown, type Database, type Queryable } from './database.js';
+import type { DatasetStatus } from './generated/enums.js';
+import type { DatasetModel } from './generated/models.js';
+import { newJob, toJob, withAttempts } from './jobs.js';
+import { page } from './paging.js';
+import type { Datasets } from './registry.js';
+
+const sourceOf = (row: DatasetModel): DatasetSource => shown(DatasetSource, row.source, `dataset (${row.id})`);
+
+function toDataset(row: DatasetModel): Dataset {
+  const source = sourceOf(row);
+  return shown(
+    Dataset,
+    {
+      ...row,
+      source:
+        source.type === 'upload'
+          ? {
+              type: source.type,
+              files: source.files.map(({ name, bytes }) => ({ name, bytes })),
+              preset: source.options.preset ?? null,
+            }
+          : { type: source.type, files: [], preset: null },
+      createdAt: row.createdAt.toISOString(),
+    },
+    `dataset (${row.id})`,
+  );
+}
+
+/**
+ * Holds the dataset against deletion until the transaction ends, for something is about to refer to it.
+ * @throws CloveError 'not-found', or 'conflict' where it is in none of the statuses `usable`
+ */
+export async function holdDataset(tx: Queryable, id: string, usable: readonly DatasetStatus[]): Promise<void> {
+  const [row] = await tx.$queryRaw<{ status: DatasetStatus }[]>`
+    SELECT status::text FROM datasets WHERE id = ${id} FOR SHARE`;
+  if (row === undefined) throw notFound('dataset', id);
+  if (usable.includes(row.status)) return;
+  throw new CloveError(
+    'conflict',
+    row.status === 'pending'
+      ? `Dataset ${id} is still being ingested; wait for its job to end.`
+      : `Dataset ${id} could not be ingested; see its warnings, then retry its job or upload it again.`,
+  );
+}
+
+export function openDatasets(db: Database): Datasets {
+  const get = async (id: string) => {
+    const row = await db.dataset.findUnique({ where: { id } });
+    if (row === null) throw notFound('dataset', id);
+    return row;
+  };
+  return {
+    create: async ({ id, name, source, requestId }) => {
+      const { job, ...dataset } = await db.dataset.create({
+        data: {
+          id: check(Dataset.shape.id, id, 'dataset id'),
+          name: check(Name, name, 'dataset name'),
+          source: json(check(DatasetSource, source, 'dataset source')),
+          job: { create: newJob('ingest', id, requestId) },
+        },
+        include: { job: { include: withAttempts } },
+      });
+      if (job === null) throw notFound('job of dataset', id);
+      return { dataset: toDataset(dataset), job: toJob(job), attempt: 1 };
+    },
+
+    get: async (id) => toDataset(await get(id)),
+
+    list: (query) => page(query, (args) => db.dataset.findMany(args), toDataset),
+
+    source: async (id) => sourceOf(await get(id)),
+
+    remove: (id) =>
+      db.$transaction(async (tx) => {
+        const [locked] = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM datasets WHERE id = ${id} FOR UPDATE`;
+        if (locked === undefined) throw notFound('dataset', id);
+        const ofDataset = { datasetId: id };
+        const user = await tx.job.findFirst({
+          where: {
+            status: { in: ['queued', 'running'] },
+            OR: [{ dataset: { id } }, { run: ofDataset }, { evaluation: ofDataset }, { prediction: ofDataset }],
+          },
+          select: { id: true, kind: true, status: true },
+        });
+        if (user !== null) {
+          throw new CloveError(
+            'conflict',
+            `Dataset ${id} is in use by ${user.kind} job ${user.id}, which is ${user.status}; cancel it or wait for its end.`,
+          );
+        }
+        await tx.dataset.delete({ where: { id } });
+      }),
+
+    complete: async (id, profile) => {
+      const { kind, rows, customers, rejectedRows, warnings } = check(DatasetProfile, profile, 'dataset profile');
+      const { count } = await db.dataset.updateMany({
+        where: { id, status: 'pending' },
+        data: { status: 'ready', kind, rows, customers, rejectedRows, warnings: json(warnings) },
+      });
+      if (count === 1) return;
+      const { status } = await get(id);
+      if (status === 'failed') {
+        throw new CloveError('conflict', `Dataset ${id} has failed meanwhile: its job ended. Retry the job.`);
+      }
+    },
+  };
+}

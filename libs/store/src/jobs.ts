@@ -1,0 +1,195 @@
+import { CloveError, JOBS, Job, JobError, JobKind, isTerminal, type JobStatus } from '@clove/contracts';
+import { check, notFound, shown, storable, type Database, type Queryable } from './database.js';
+import type { Prisma } from './generated/client.js';
+import { newId } from './ids.js';
+import { moveJob } from './job-moves.js';
+import { page } from './paging.js';
+import type { Jobs, QueuedJob } from './registry.js';
+
+/** After this long without a beat the worker of a running job is taken for lost. Beats come once a second. */
+const SILENT_MS = 60_000;
+/** As many jobs as the reconciler looks at in one round. */
+const WAITING_LIMIT = 1000;
+
+const RESOURCE_OF = { ingest: 'dataset', train: 'run', evaluate: 'evaluation', predict: 'prediction' } as const;
+
+export const withAttempts = { attempts: { orderBy: { number: 'asc' } } } as const satisfies Prisma.JobInclude;
+type JobRow = Prisma.JobGetPayload<{ include: typeof withAttempts }>;
+
+export function toJob(row: JobRow): Job {
+  const kind = shown(JobKind, row.kind, `job (${row.id})`);
+  const { resourceId, delivery: _delivery, beatAt: _beatAt, createdAt, startedAt, finishedAt, ...rest } = row;
+  return shown(
+    Job,
+    {
+      ...rest,
+      resource: { type: RESOURCE_OF[kind], id: resourceId },
+      attempts: row.attempts.map((attempt) => ({
+        ...attempt,
+        startedAt: attempt.startedAt.toISOString(),
+        finishedAt: attempt.finishedAt?.toISOString() ?? null,
+      })),
+      createdAt: createdAt.toISOString(),
+      startedAt: startedAt?.toISOString() ?? null,
+      finishedAt: finishedAt?.toISOString() ?? null,
+    },
+    `job (${row.id})`,
+  );
+}
+
+const checkedRequestId = (id: string): string => check(JOBS.ingest.payload.shape.requestId, id, 'request id');
+
+/** The row of a new job, to be made in one transaction with its resource. */
+export function newJob(kind: JobKind, resourceId: string, requestId: string) {
+  return { id: newId('job'), kind, resourceId, requestId: checkedRequestId(requestId) };
+}
+
+type QueuedRow = { id: string; kind: string; resourceId: string; requestId: string; delivery: number };
+
+function toQueued(row: QueuedRow): QueuedJob {
+  const what = `job (${row.id})`;
+  const kind = shown(JobKind, row.kind, what);
+  const base = { jobId: row.id, requestId: row.requestId };
+  const attempt = row.delivery;
+  switch (kind) {
+    case 'ingest':
+      return { kind, payload: shown(JOBS.ingest.payload, { ...base, datasetId: row.resourceId }, what), attempt };
+    case 'train':
+      return { kind, payload: shown(JOBS.train.payload, { ...base, runId: row.resourceId }, what), attempt };
+    case 'evaluate':
+      return { kind, payload: shown(JOBS.evaluate.payload, { ...base, evaluationId: row.resourceId }, what), attempt };
+    case 'predict':
+      return { kind, payload: shown(JOBS.predict.payload, { ...base, predictionId: row.resourceId }, what), attempt };
+  }
+}
+
+/** The job's state, its row locked until the transaction ends: moves of one job happen one after the other. */
+async function lock(tx: Queryable, id: string): Promise<{ status: JobStatus; cancelRequested: boolean }> {
+  const [row] = await tx.$queryRaw<{ status: JobStatus; cancelRequested: boolean }[]>`
+    SELECT status::text, cancel_requested AS "cancelRequested" FROM jobs WHERE id = ${id} FOR UPDATE`;
+  if (row === undefined) throw notFound('job', id);
+  return row;
+}
+
+async function get(db: Queryable, id: string) {
+  const row = await db.job.findUnique({ where: { id }, include: withAttempts });
+  if (row === null) throw notFound('job', id);
+  return row;
+}
+
+/** A retry can only do again what still has its inputs. */
+async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
+  const job = await tx.job.findUnique({
+    where: { id },
+    include: { dataset: true, run: true, evaluation: true, prediction: true },
+  });
+  const datasetId =
+    job?.dataset?.id ?? job?.run?.datasetId ?? job?.evaluation?.datasetId ?? job?.prediction?.datasetId ?? null;
+  if (job !== null && datasetId === null) {
+    throw new CloveError('conflict', `Job ${id} cannot be retried: its dataset has been deleted. Start a new one.`);
+  }
+}
+
+export function openJobs(db: Database): Jobs {
+  const move = (id: string, to: Parameters<typeof moveJob>[2]) =>
+    db.$transaction(async (tx) => {
+      await moveJob(tx, id, to);
+    });
+  return {
+    get: async (id) => toJob(await get(db, id)),
+
+    list: ({ status, kind, ...query }) =>
+      page(
+        query,
+        ({ where, ...args }) =>
+          db.job.findMany({
+            ...args,
+            where: { ...where, ...(status && { status }), ...(kind && { kind }) },
+            include: withAttempts,
+          }),
+        toJob,
+      ),
+
+    requestCancel: (id) =>
+      db.$transaction(async (tx) => {
+        const { status, cancelRequested } = await lock(tx, id);
+        if (isTerminal(status)) {
+          throw new CloveError('illegal-transition', `Job ${id} is ${status} already; there is nothing to cancel.`);
+        }
+        if (status === 'queued') await moveJob(tx, id, { to: 'cancelled' });
+        else if (!cancelRequested) {
+          await tx.job.update({
+            where: { id },
+            data: { cancelRequested: true, stage: 'cancelling', revision: { increment: 1 } },
+          });
+        }
+        return toJob(await get(tx, id));
+      }),
+
+    retry: (id, requestId) =>
+      db.$transaction(async (tx) => {
+        await lock(tx, id);
+        await moveJob(tx, id, { to: 'queued', requestId: checkedRequestId(requestId) });
+        await refuseWithoutInputs(tx, id);
+        const row = await get(tx, id);
+        const queued = toQueued(row);
+        return { job: toJob(row), queued, attempt: queued.attempt };
+      }),
+
+    waiting: async () => {
+      // A prediction from an upload waits for its dataset: until then it is not the queue's.
+      const rows = await db.$queryRaw<QueuedRow[]>`
+        SELECT j.id, j.kind, j.resource_id AS "resourceId", j.request_id AS "requestId", j.delivery
+        FROM jobs j
+        LEFT JOIN predictions p ON p.job_id = j.id
+        LEFT JOIN datasets d ON d.id = p.dataset_id
+        WHERE (j.status = 'queued' OR (j.status = 'running' AND j.beat_at < now() - ${SILENT_MS} * interval '1 ms'))
+          AND d.status IS DISTINCT FROM 'pending'
+        ORDER BY j.created_at, j.id
+        LIMIT ${WAITING_LIMIT}`;
+      return rows.map(toQueued);
+    },
+
+    start: (jobId, worker) =>
+      db.$transaction(async (tx) => {
+        const { status, cancelRequested } = await lock(tx, jobId);
+        if (isTerminal(status)) return { outcome: 'skip', status };
+        if (cancelRequested) {
+          await moveJob(tx, jobId, { to: 'cancelled' });
+          return { outcome: 'skip', status: 'cancelled' };
+        }
+        return { outcome: 'started', attempt: await moveJob(tx, jobId, { to: 'running', worker }) };
+      }),
+
+    beat: async (jobId, state) => {
+      const stage = storable(state.stage);
+      const progress = check(Job.shape.progress, Math.min(1, Math.max(0, state.progress)), 'progress');
+      // revision grows only with what a reader can see
+      const [row] = await db.$queryRaw<{ cancelRequested: boolean }[]>`
+        UPDATE jobs SET
+          beat_at = now(),
+          revision = revision + CASE WHEN progress = ${progress} AND stage = ${stage} THEN 0 ELSE 1 END,
+          progress = ${progress},
+          stage = ${stage}
+        WHERE id = ${jobId} AND status = 'running'
+        RETURNING cancel_requested AS "cancelRequested"`;
+      if (row !== undefined) return row;
+      await get(db, jobId);
+      return { cancelRequested: true };
+    },
+
+    succeed: (jobId) => move(jobId, { to: 'succeeded' }),
+
+    fail: async (jobId, reason, { final }) => {
+      const error = check(JobError, reason, 'job error');
+      if (final) return move(jobId, { to: 'failed', error });
+      await db.$transaction(async (tx) => {
+        const { status, cancelRequested } = await lock(tx, jobId);
+        if (status === 'running' && cancelRequested) await moveJob(tx, jobId, { to: 'cancelled' });
+        else await moveJob(tx, jobId, { to: 'queued', error });
+      });
+    },
+
+    cancelled: (jobId) => move(jobId, { to: 'cancelled' }),
+  };
+}

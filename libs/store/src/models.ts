@@ -1,0 +1,145 @@
+import { EvaluationReport, Model, ModelVersion, ModelVersionSummary, Slug, type Metrics } from '@clove/contracts';
+import { check, notFound, shown, type Database, type Queryable } from './database.js';
+import type { Prisma } from './generated/client.js';
+import { page } from './paging.js';
+import type { Models } from './registry.js';
+
+/** The alias that a plain model name stands for, where it is set. */
+export const CHAMPION = 'champion';
+const DIGITS = /^[0-9]+$/;
+/** The largest number that the column holds. */
+const MAX_NUMBER = 2 ** 31 - 1;
+
+const withParts = {
+  model: { select: { name: true } },
+  aliases: { select: { alias: true }, orderBy: { alias: 'asc' } },
+  run: { select: { evaluation: { select: { report: true } } } },
+} as const satisfies Prisma.ModelVersionInclude;
+type VersionRow = Prisma.ModelVersionGetPayload<{ include: typeof withParts }>;
+
+const parts = (row: Omit<VersionRow, 'manifest' | 'artifacts'>) => ({
+  id: row.id,
+  model: row.model.name,
+  version: row.number,
+  runId: row.runId,
+  aliases: row.aliases.map(({ alias }) => alias),
+  createdAt: row.createdAt.toISOString(),
+});
+
+const toVersion = (row: VersionRow): ModelVersion =>
+  shown(
+    ModelVersion,
+    {
+      ...parts(row),
+      manifest: row.manifest,
+      evaluation: row.run?.evaluation?.report ?? null,
+      artifacts: row.artifacts,
+    },
+    `model version (${row.id})`,
+  );
+
+function toSummary(row: Omit<VersionRow, 'manifest' | 'artifacts'>): ModelVersionSummary {
+  const what = `model version (${row.id})`;
+  const report = row.run?.evaluation?.report ?? null;
+  const metrics: Metrics | null = report === null ? null : shown(EvaluationReport, report, what).metrics;
+  return shown(ModelVersionSummary, { ...parts(row), type: row.type, kind: row.kind, metrics }, what);
+}
+
+const withCounts = {
+  aliases: { orderBy: { alias: 'asc' } },
+  _count: { select: { versions: true } },
+} as const satisfies Prisma.ModelInclude;
+
+const toModel = (row: Prisma.ModelGetPayload<{ include: typeof withCounts }>): Model =>
+  shown(
+    Model,
+    {
+      id: row.id,
+      name: row.name,
+      versions: row._count.versions,
+      latestVersion: row.lastVersion === 0 ? null : row.lastVersion,
+      aliases: Object.fromEntries(row.aliases.map(({ alias, number }) => [alias, number])),
+      createdAt: row.createdAt.toISOString(),
+    },
+    `model (${row.id})`,
+  );
+
+/** The version that `where` finds; 'not-found' naming it as `name`. */
+export async function findVersion(
+  db: Queryable,
+  where: Prisma.ModelVersionWhereInput,
+  name: string,
+): Promise<ModelVersion> {
+  const row = await db.modelVersion.findFirst({ where, include: withParts, orderBy: { number: 'desc' } });
+  if (row === null) throw notFound('model version', name);
+  return toVersion(row);
+}
+
+export function openModels(db: Database): Models {
+  const get = async (tx: Queryable, name: string) => {
+    const row = await tx.model.findUnique({ where: { name }, include: withCounts });
+    if (row === null) throw notFound('model', name);
+    return row;
+  };
+  const byNumber = async (name: string, number: number) => {
+    if (number > MAX_NUMBER) throw notFound('model version', `${name}@${number}`);
+    return findVersion(db, { number, model: { name } }, `${name}@${number}`);
+  };
+
+  return {
+    list: (query) => page(query, (args) => db.model.findMany({ ...args, include: withCounts }), toModel),
+
+    get: async (name) => toModel(await get(db, name)),
+
+    versions: async (name, query) => {
+      const { id: modelId } = await get(db, name);
+      return page(
+        query,
+        ({ where, ...args }) =>
+          db.modelVersion.findMany({
+            ...args,
+            where: { ...where, modelId },
+            include: withParts,
+            omit: { manifest: true, artifacts: true },
+          }),
+        toSummary,
+      );
+    },
+
+    version: byNumber,
+
+    versionById: (id) => findVersion(db, { id }, id),
+
+    resolve: async (ref) => {
+      if (ModelVersion.shape.id.safeParse(ref).success) return findVersion(db, { id: ref }, ref);
+      const [name = '', word] = ref.split('@', 2);
+      if (word !== undefined && DIGITS.test(word)) return byNumber(name, Number(word));
+      const model = await get(db, name);
+      const number = model.aliases.find(({ alias }) => alias === (word ?? CHAMPION))?.number;
+      if (word === undefined) return byNumber(name, number ?? model.lastVersion);
+      if (number === undefined) throw notFound('model version', ref);
+      return byNumber(name, number);
+    },
+
+    setAlias: (name, alias, number) =>
+      db.$transaction(async (tx) => {
+        check(Slug, alias, 'alias');
+        const { id: modelId } = await get(tx, name);
+        if (number > MAX_NUMBER || (await tx.modelVersion.count({ where: { modelId, number } })) === 0) {
+          throw notFound('model version', `${name}@${number}`);
+        }
+        await tx.modelAlias.upsert({
+          where: { modelId_alias: { modelId, alias } },
+          create: { modelId, alias, number },
+          update: { number },
+        });
+        return toModel(await get(tx, name));
+      }),
+
+    removeAlias: async (name, alias) => {
+      const { id: modelId } = await get(db, name);
+      const { count } = await db.modelAlias.deleteMany({ where: { modelId, alias } });
+      if (count === 0) throw notFound('alias', `${name}@${alias}`);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { Day, Prediction, PredictionSummary } from '@clove/contracts';
+import { check, json, notFound, shown, type Database } from './database.js';
+import { holdDataset } from './datasets.js';
+import type { Prisma } from './generated/client.js';
+import { newId } from './ids.js';
+import { refuseEnded } from './job-moves.js';
+import { newJob, toJob, withAttempts } from './jobs.js';
+import { page } from './paging.js';
+import type { Predictions } from './registry.js';
+
+const withParts = {
+  job: { select: { id: true, status: true } },
+  version: { select: { number: true, model: { select: { name: true } } } },
+} as const satisfies Prisma.PredictionInclude;
+
+const toPrediction = (row: Prisma.PredictionGetPayload<{ include: typeof withParts }>): Prediction =>
+  shown(
+    Prediction,
+    {
+      ...row,
+      status: row.job.status,
+      model: row.version.model.name,
+      version: row.version.number,
+      createdAt: row.createdAt.toISOString(),
+    },
+    `prediction (${row.id})`,
+  );
+
+export function openPredictions(db: Database): Predictions {
+  return {
+    create: ({ datasetId, versionId, asOf, includeInputs, requestId }) =>
+      db.$transaction(async (tx) => {
+        await holdDataset(tx, datasetId, ['ready', 'pending']);
+        if ((await tx.modelVersion.count({ where: { id: versionId } })) === 0) {
+          throw notFound('model version', versionId);
+        }
+        const id = newId('prediction');
+        const job = await tx.job.create({ data: newJob('predict', id, requestId), include: withAttempts });
+        const prediction = await tx.prediction.create({
+          data: {
+            id,
+            jobId: job.id,
+            versionId,
+            datasetId,
+            asOf: asOf === undefined ? null : check(Day, asOf, 'as-of date'),
+            includeInputs,
+          },
+          include: withParts,
+        });
+        return { prediction: toPrediction(prediction), job: toJob(job), attempt: 1 };
+      }),
+
+    get: async (id) => {
+      const row = await db.prediction.findUnique({ where: { id }, include: withParts });
+      if (row === null) throw notFound('prediction', id);
+      return toPrediction(row);
+    },
+
+    list: (query) => page(query, (args) => db.prediction.findMany({ ...args, include: withParts }), toPrediction),
+
+    complete: async (id, result) => {
+      const summary = json(check(PredictionSummary, result.summary, 'prediction summary'));
+      const warnings = json(check(Prediction.shape.warnings, result.warnings, 'list of warnings'));
+      const rows = check(Prediction.shape.rows, result.rows, 'number of rows');
+      const asOf = check(Prediction.shape.asOf, result.asOf, 'as-of date');
+      await db.$transaction(async (tx) => {
+        await tx.$queryRaw`SELECT id FROM predictions WHERE id = ${id} FOR UPDATE`;
+        const row = await tx.prediction.findUnique({ where: { id }, include: { job: true } });
+        if (row === null) throw notFound('prediction', id);
+        if (row.rows !== null) return;
+        refuseEnded(row.job);
+        await tx.prediction.update({ where: { id }, data: { rows, summary, warnings, asOf } });
+      });
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import {
+  Epoch,
+  EvaluationReport,
+  ModelManifest,
+  ModelVersion,
+  Run,
+  RunSummary,
+  Slug,
+  TrainingOptions,
+} from '@clove/contracts';
+import { check, json, notFound, shown, type Database } from './database.js';
+import { holdDataset } from './datasets.js';
+import type { Prisma } from './generated/client.js';
+import { newId } from './ids.js';
+import { refuseEnded } from './job-moves.js';
+import { newJob, toJob, withAttempts } from './jobs.js';
+import { CHAMPION, findVersion } from './models.js';
+import { page } from './paging.js';
+import type { Runs } from './registry.js';
+
+const forSummary = {
+  job: { select: { status: true } },
+  version: { select: { id: true, number: true } },
+} as const satisfies Prisma.RunInclude;
+const forRun = {
+  ...forSummary,
+  epochs: { orderBy: { epoch: 'asc' }, omit: { runId: true } },
+  evaluation: { select: { report: true } },
+} as const satisfies Prisma.RunInclude;
+
+const summary = (row: Prisma.RunGetPayload<{ include: typeof forSummary }>) => ({
+  id: row.id,
+  datasetId: row.datasetId,
+  jobId: row.jobId,
+  status: row.job.status,
+  modelName: row.modelName,
+  versionId: row.version?.id ?? null,
+  version: row.version?.number ?? null,
+  options: row.options,
+  backend: row.backend,
+  bestEpoch: row.bestEpoch,
+  createdAt: row.createdAt.toISOString(),
+});
+
+const toRun = (row: Prisma.RunGetPayload<{ include: typeof forRun }>): Run =>
+  shown(Run, { ...summary(row), epochs: row.epochs, evaluation: row.evaluation?.report ?? null }, `run (${row.id})`);
+
+export function openRuns(db: Database): Runs {
+  const exists = async (id: string) => {
+    if ((await db.run.count({ where: { id } })) === 0) throw notFound('run', id);
+  };
+  return {
+    create: ({ datasetId, modelName, options, requestId }) =>
+      db.$transaction(async (tx) => {
+        await holdDataset(tx, datasetId, ['ready']);
+        const id = newId('run');
+        const job = await tx.job.create({ data: newJob('train', id, requestId), include: withAttempts });
+        const run = await tx.run.create({
+          data: {
+            id,
+            datasetId,
+            jobId: job.id,
+            modelName: check(Slug, modelName, 'model name'),
+            options: json(check(TrainingOptions, options, 'training options')),
+          },
+          include: forRun,
+        });
+        return { run: toRun(run), job: toJob(job), attempt: 1 };
+      }),
+
+    get: async (id) => {
+      const row = await db.run.findUnique({ where: { id }, include: forRun });
+      if (row === null) throw notFound('run', id);
+      return toRun(row);
+    },
+
+    list: ({ datasetId, ...query }) =>
+      page(
+        query,
+        ({ where, ...args }) =>
+          db.run.findMany({ ...args, where: { ...where, ...(datasetId && { datasetId }) }, include: forSummary }),
+        (row) => shown(RunSummary, summary(row), `run (${row.id})`),
+      ),
+
+    putEpoch: async (runId, input) => {
+      const { epoch, ...figures } = check(Epoch, input, 'epoch');
+      await exists(runId);
+      await db.runEpoch.upsert({
+        where: { runId_epoch: { runId, epoch } },
+        create: { runId, epoch, ...figures },
+        update: figures,
+      });
+    },
+
+    clearEpochs: async (runId) => {
+      await exists(runId);
+      await db.runEpoch.deleteMany({ where: { runId } });
+    },
+
+    complete: (runId, result) => {
+      const versionId = check(ModelVersion.shape.id, result.versionId, 'version id');
+      const manifest = check(ModelManifest, result.manifest, 'model manifest');
+      const report = check(EvaluationReport, result.evaluation, 'evaluation report');
+      const artifacts = check(ModelVersion.shape.artifacts, result.artifacts, 'list of artifacts');
+      return db.$transaction(async (tx) => {
+        // completions of one run, one after the other: the second finds the version of the first
+        await tx.$queryRaw`SELECT id FROM runs WHERE id = ${runId} FOR UPDATE`;
+        const run = await tx.run.findUnique({ where: { id: runId }, include: { job: true, version: true } });
+        if (run === null) throw notFound('run', runId);
+        if (run.version !== null) return findVersion(tx, { runId }, run.version.id);
+        refuseEnded(run.job);
+
+        const [model] = await tx.$queryRaw<{ id: string; number: number }[]>`
+          INSERT INTO models (id, name, last_version) VALUES (${newId('model')}, ${run.modelName}, 1)
+          ON CONFLICT (name) DO UPDATE SET last_version = models.last_version + 1
+          RETURNING id, last_version AS "number"`;
+        if (model === undefined) throw notFound('model', run.modelName);
+        const { id: modelId, number } = model;
+        await tx.modelVersion.create({
+          data: {
+            id: versionId,
+            modelId,
+            number,
+            runId,
+            type: manifest.type,
+            kind: manifest.kind,
+            manifest: json(manifest),
+            artifacts: json(artifacts),
+          },
+        });
+        if (number === 1) await tx.modelAlias.create({ data: { modelId, alias: CHAMPION, number } });
+        await tx.evaluation.create({
+          data: {
+            id: newId('evaluation'),
+            runId,
+            versionId,
+            datasetId: run.datasetId,
+            testOrigin: report.protocol.testOrigin,
+            report: json(report),
+          },
+        });
+        const { backend, bestEpoch } = manifest.training;
+        await tx.run.update({ where: { id: runId }, data: { backend, bestEpoch } });
+        return findVersion(tx, { runId }, versionId);
+      });
+    },
+  };
+}
