@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { CloveError } from '@clove/contracts';
@@ -36,6 +35,7 @@ const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*){0,9}$/;
 const MAX_KEY_LENGTH = 300;
 /** Files in the making; no key starts with a dot, so none can name them. */
 const ASIDE = '.aside';
+const LEFT_ASIDE_MS = 24 * 3600 * 1000;
 
 const errno = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -75,9 +75,46 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Bytes of `body` into a new file at `target`, synced. */
+async function write(target: string, body: AsyncIterable<Uint8Array | string>) {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const handle = await open(target, 'wx');
+  try {
+    for await (const chunk of body) {
+      const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      hash.update(data);
+      bytes += data.byteLength;
+      for (let at = 0; at < data.byteLength;) at += (await handle.write(data, at)).bytesWritten;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** mkdir -p, each new folder's name synced into its parent. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = folder; at.length >= first.length; at = path.dirname(at)) await syncFolder(path.dirname(at));
+}
+
+/** Removes what puts left aside that were killed: nobody has written to it for a day. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = path.join(folder, name);
+    const found = await stat(file).catch(() => undefined); // another process may be done with it
+    if (found !== undefined && Date.now() - found.mtimeMs > LEFT_ASIDE_MS) await rm(file, { force: true });
+  }
+}
+
 /** An artifact store in the folder `dir`, which is made if it is missing. Several processes may share one. */
 export function openArtifacts(dir: string): ArtifactStore {
   const root = path.resolve(dir);
+  const asideFolder = path.join(root, ASIDE);
+  let swept: Promise<void> | undefined;
   const file = (key: string): string => {
     if (key.length > MAX_KEY_LENGTH || !KEY.test(key)) {
       throw new CloveError('bad-request', `${JSON.stringify(key.slice(0, 100))} is no key of the artifact store.`);
@@ -91,43 +128,18 @@ export function openArtifacts(dir: string): ArtifactStore {
     return found.size;
   };
 
-  /** mkdir -p, each new folder's name synced into its parent. */
-  const makeFolder = async (folder: string): Promise<void> => {
-    const first = await mkdir(folder, { recursive: true });
-    if (first === undefined) return;
-    for (let at = folder; at.length >= first.length; at = path.dirname(at)) await syncFolder(path.dirname(at));
-  };
-
-  /** Bytes of `body` into a new file at `target`, synced. */
-  const write = async (target: string, body: Iterable<Uint8Array> | AsyncIterable<Uint8Array | string>) => {
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const handle = await open(target, 'wx', 0o644);
-    try {
-      for await (const chunk of body) {
-        const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-        hash.update(data);
-        bytes += data.byteLength;
-        for (let at = 0; at < data.byteLength;) at += (await handle.write(data, at)).bytesWritten;
-      }
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    return { bytes, sha256: hash.digest('hex') };
-  };
-
   const put: ArtifactStore['put'] = async (key, body, options = {}) => {
     const { signal } = options;
     const stopped = () => new CloveError('cancelled', `Storing ${key} was cancelled.`, { cause: signal?.reason });
     const stream = body instanceof Readable ? body : Readable.from([Buffer.from(body)]);
     const abort = () => stream.destroy(stopped());
-    const aside = path.join(root, ASIDE, randomUUID());
+    const aside = path.join(asideFolder, randomUUID());
     try {
       const target = file(key);
       if (signal?.aborted) throw stopped();
       signal?.addEventListener('abort', abort, { once: true });
-      await makeFolder(path.dirname(aside));
+      await makeFolder(asideFolder);
+      await (swept ??= sweep(asideFolder));
       const written = await write(aside, stream);
       if (signal?.aborted) throw stopped();
       await makeFolder(path.dirname(target));
@@ -148,12 +160,10 @@ export function openArtifacts(dir: string): ArtifactStore {
 
     putFile: async (key, source) => {
       file(key);
-      try {
-        await stat(source);
-      } catch (error) {
-        throw new CloveError('not-found', `There is no file ${source} to store.`, { cause: error });
-      }
-      return put(key, createReadStream(source));
+      const handle = await open(source, 'r').catch((error: unknown) => {
+        throw new CloveError('not-found', `The file ${source} cannot be read.`, { cause: error });
+      });
+      return put(key, handle.createReadStream());
     },
 
     open: async (key) => {

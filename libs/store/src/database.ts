@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { CloveError, type Schema } from '@clove/contracts';
-import { Prisma, PrismaClient } from './generated/client.js';
+import { type Prisma, PrismaClient } from './generated/client.js';
 
 export type Database = PrismaClient;
 /** The database itself or a transaction on it: what a query may run on. */

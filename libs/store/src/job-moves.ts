@@ -1,4 +1,4 @@
-import { CloveError, JOB_TRANSITIONS, JobError, JobStatus, type Job } from '@clove/contracts';
+import { CloveError, JOB_TRANSITIONS, JobStatus, type Job, type JobError } from '@clove/contracts';
 import { json, notFound, type Queryable } from './database.js';
 import { Prisma } from './generated/client.js';
 
@@ -64,8 +64,8 @@ export async function moveJob(tx: Queryable, id: string, move: Move): Promise<nu
     where: { jobId: id, status: 'running' },
     data: { status: ended, finishedAt: now, error },
   });
-  const last = await tx.jobAttempt.aggregate({ where: { jobId: id }, _max: { number: true } });
-  let attempt = last._max.number ?? 0;
+  const last = await tx.jobAttempt.findFirst({ where: { jobId: id }, orderBy: { number: 'desc' } });
+  let attempt = last?.number ?? 0;
   if (move.to === 'running') {
     attempt += 1;
     await tx.job.updateMany({ where: { id, startedAt: null }, data: { startedAt: now } });

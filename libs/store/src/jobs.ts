@@ -136,6 +136,13 @@ export function openJobs(db: Database): Jobs {
         return { job: toJob(row), queued, attempt: queued.attempt };
       }),
 
+    counts: async () => {
+      const groups = await db.job.groupBy({ by: ['status'], _count: true });
+      const counts = { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
+      for (const { status, _count } of groups) counts[status] = _count;
+      return counts;
+    },
+
     waiting: async () => {
       // A prediction from an upload waits for its dataset: until then it is not the queue's.
       const rows = await db.$queryRaw<QueuedRow[]>`

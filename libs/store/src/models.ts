@@ -50,19 +50,21 @@ const withCounts = {
   _count: { select: { versions: true } },
 } as const satisfies Prisma.ModelInclude;
 
-const toModel = (row: Prisma.ModelGetPayload<{ include: typeof withCounts }>): Model =>
-  shown(
+function toModel(row: Prisma.ModelGetPayload<{ include: typeof withCounts }>): Model {
+  const { _count: count, id, name, lastVersion, aliases, createdAt } = row;
+  return shown(
     Model,
     {
-      id: row.id,
-      name: row.name,
-      versions: row._count.versions,
-      latestVersion: row.lastVersion === 0 ? null : row.lastVersion,
-      aliases: Object.fromEntries(row.aliases.map(({ alias, number }) => [alias, number])),
-      createdAt: row.createdAt.toISOString(),
+      id,
+      name,
+      versions: count.versions,
+      latestVersion: lastVersion === 0 ? null : lastVersion,
+      aliases: Object.fromEntries(aliases.map(({ alias, number }) => [alias, number])),
+      createdAt: createdAt.toISOString(),
     },
-    `model (${row.id})`,
+    `model (${id})`,
   );
+}
 
 /** The version that `where` finds; 'not-found' naming it as `name`. */
 export async function findVersion(
@@ -75,12 +77,13 @@ export async function findVersion(
   return toVersion(row);
 }
 
+async function get(db: Queryable, name: string) {
+  const row = await db.model.findUnique({ where: { name }, include: withCounts });
+  if (row === null) throw notFound('model', name);
+  return row;
+}
+
 export function openModels(db: Database): Models {
-  const get = async (tx: Queryable, name: string) => {
-    const row = await tx.model.findUnique({ where: { name }, include: withCounts });
-    if (row === null) throw notFound('model', name);
-    return row;
-  };
   const byNumber = async (name: string, number: number) => {
     if (number > MAX_NUMBER) throw notFound('model version', `${name}@${number}`);
     return findVersion(db, { number, model: { name } }, `${name}@${number}`);

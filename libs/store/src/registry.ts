@@ -59,6 +59,8 @@ export interface Jobs {
    * 'conflict' where what the job needs has been deleted.
    */
   retry(id: string, requestId: string): Promise<{ job: Job; queued: QueuedJob; attempt: number }>;
+  /** How many jobs there are in each status, for the metrics. */
+  counts(): Promise<Record<JobStatus, number>>;
   /**
    * Jobs that should be in the queue, oldest first: queued ones, and running ones whose worker has given no sign of
    * life for a minute. The reconciler puts back what the queue has lost.
