@@ -1,0 +1,117 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { FormName, bodies } from '../schemas.js';
+import { SESSION_COOKIE } from './authentication.js';
+
+/** Component names of a form with files and, where the route takes one in its place, of a JSON body. */
+type Form = { name: FormName; json?: keyof typeof bodies };
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set on a route that takes files. */
+    form?: Form;
+  }
+}
+
+type Tree = { [key: string]: unknown };
+const SCHEMAS = '#/components/schemas/';
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The same document with every `$ref` passed through `rename`. */
+function mapRefs(value: unknown, rename: (name: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => mapRefs(item, rename));
+  if (!isTree(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) =>
+      key === '$ref' && typeof child === 'string' && child.startsWith(SCHEMAS)
+        ? [key, SCHEMAS + rename(child.slice(SCHEMAS.length))]
+        : [key, mapRefs(child, rename)],
+    ),
+  );
+}
+
+const plain = (name: string) => name.replace(/Input$/, '');
+
+function refsOf(value: unknown): Set<string> {
+  const names = new Set<string>();
+  mapRefs(value, (name) => {
+    names.add(name);
+    return name;
+  });
+  return names;
+}
+
+/**
+ * The generator writes each schema twice, as it is read (`XInput`) and as it is written (`X`). Keeps those that some route
+ * uses, and drops the ending where only one of the two is left, or both say the same.
+ */
+function tidySchemas(document: Tree): Tree {
+  const components = isTree(document.components) ? document.components : {};
+  const all = isTree(components.schemas) ? components.schemas : {};
+  const used = new Set<string>();
+  const visit = (names: Iterable<string>) => {
+    for (const name of names) {
+      if (used.has(name)) continue;
+      used.add(name);
+      visit(refsOf(all[name]));
+    }
+  };
+  visit(refsOf(document.paths));
+
+  const text = (name: string) => JSON.stringify(mapRefs(all[name], plain));
+  const rename = (name: string) => {
+    const short = plain(name);
+    return !used.has(short) || text(short) === text(name) ? short : name;
+  };
+  const schemas: Tree = {};
+  for (const name of [...used].toSorted()) schemas[rename(name)] = mapRefs(all[name], rename);
+  return { ...(mapRefs(document, rename) as Tree), components: { ...components, schemas } };
+}
+
+const inputRef = (name: string) => ({ $ref: `${SCHEMAS}${name}Input` });
+
+/** Request body of a route that takes files: such a body is parsed by hand, so it is described by hand too. */
+const formBody = ({ name, json }: Form): Tree => ({
+  content: {
+    ...(json === undefined ? {} : { 'application/json': { schema: inputRef(json) } }),
+    'multipart/form-data': { schema: inputRef(name) },
+  },
+});
+
+/** `/openapi.json` and the page `/docs`, generated from the schemas of the routes. Install before the first route. */
+export async function installDocumentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Clove',
+        version: '1',
+        description:
+          'Predicts what each customer will spend in the next N days. Long work is answered with 202 and a job to watch. ' +
+          'Errors are problem details (RFC 9457) with a JSON pointer for each bad field. Lists page by `cursor`: give the ' +
+          '`next` of the page before. POST takes an `Idempotency-Key`. Requests may bring an `X-Request-Id`, which the ' +
+          'answer, the jobs and the logs of the workers repeat.',
+      },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key' },
+          session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE, description: 'The cookie of POST /v1/login' },
+        },
+      },
+      security: [{ apiKey: [] }, { session: [] }],
+    },
+    transform: (input) => {
+      const output = jsonSchemaTransform(input);
+      const form = (input.route as RouteOptions).config?.form;
+      return form === undefined ? output : { ...output, schema: { ...output.schema, body: formBody(form) } };
+    },
+    transformObject: (input) =>
+      tidySchemas(jsonSchemaTransformObject(input) as Tree) as ReturnType<typeof jsonSchemaTransformObject>,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+    reply.header('content-type', 'application/json; charset=utf-8').send(app.swagger()),
+  );
+}

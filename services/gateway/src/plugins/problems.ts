@@ -1,0 +1,149 @@
+import { CloveError, PROBLEMS, type Problem, type ProblemCode, type Schema } from '@clove/contracts';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { z } from 'zod';
+
+/** RFC 6901: `~` and `/` in a field's name are escaped. */
+const pointerOf = (path: readonly PropertyKey[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+type Issue = z.core.$ZodIssue;
+
+/** One entry per bad field; an unknown field is pointed at by its own name. */
+function errorsOf(issues: readonly Issue[], at: readonly PropertyKey[]): { pointer: string; detail: string }[] {
+  return issues.flatMap((issue) => {
+    const path = [...at, ...issue.path];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        pointer: pointerOf([...path, key]),
+        detail: 'is not a field of this request: check its spelling',
+      }));
+    }
+    return [{ pointer: pointerOf(path), detail: issue.message }];
+  });
+}
+
+/**
+ * Parses a value that came over the wire.
+ * @param what the part of the request, for the message
+ * @param at pointer of the value within the request
+ * @throws CloveError 'invalid-input' with a JSON pointer for each bad field
+ */
+export function parseInput<T>(schema: Schema<T>, value: unknown, what: string, at: readonly PropertyKey[] = []): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const errors = errorsOf(result.error.issues, at);
+  const first = errors[0];
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
+  const where = first === undefined || first.pointer === '' ? what : `${what}, ${first.pointer}`;
+  throw new CloveError('invalid-input', `${where}: ${first?.detail ?? 'not valid'}${more}`, { errors });
+}
+
+const PARTS: Record<string, string> = {
+  body: 'the request body',
+  querystring: 'the query',
+  params: 'the path',
+  headers: 'the headers',
+};
+
+/** Validates with zod. A path that fits no resource is one that is not there. */
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> =
+  ({ schema, httpPart }) =>
+  (data: unknown) => {
+    try {
+      return { value: parseInput(schema, data, PARTS[httpPart ?? 'body'] ?? 'the request') };
+    } catch (error) {
+      if (!(error instanceof CloveError)) throw error;
+      if (httpPart !== 'params') return { error };
+      return {
+        error: new CloveError('not-found', `there is no such thing: ${error.message}`, { errors: [...error.errors] }),
+      };
+    }
+  };
+
+const BY_STATUS: Record<number, ProblemCode> = {
+  400: 'bad-request',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not-found',
+  406: 'unsupported-media-type',
+  413: 'upload-too-large',
+  415: 'unsupported-media-type',
+  422: 'invalid-input',
+  429: 'too-many-requests',
+  503: 'unavailable',
+};
+
+/** What fastify and its plugins throw, in words of ours. Anything unknown is 'internal' and says nothing of itself. */
+function toCloveError(error: unknown, request: FastifyRequest): CloveError {
+  if (error instanceof CloveError) return error;
+  const { code, statusCode } = (typeof error === 'object' && error !== null ? error : {}) as {
+    code?: unknown;
+    statusCode?: unknown;
+  };
+  const say = (problem: ProblemCode, message: string) => new CloveError(problem, message, { cause: error });
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return say('upload-too-large', `the request body may hold at most ${request.routeOptions.bodyLimit} bytes`);
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_INVALID_MULTIPART_CONTENT_TYPE':
+      return say('unsupported-media-type', 'send application/json, or multipart/form-data where files are uploaded');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return say('bad-request', 'the content type is application/json but the body is empty');
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return say('bad-request', 'the request body is not valid JSON');
+    case 'FST_INVALID_JSON_FIELD_ERROR':
+      return say('bad-request', 'a field of the form says that it is JSON but is not, or is too long');
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return say('unavailable', 'the answer took too long; try again');
+    case 'FST_FILES_LIMIT':
+      return say('upload-too-large', 'there are too many files in one upload; send fewer');
+    case 'FST_FIELDS_LIMIT':
+    case 'FST_PARTS_LIMIT':
+      return say('upload-too-large', 'there are too many fields in the form; send fewer');
+    case 'FST_MP_PREMATURE_CLOSE':
+      return say('bad-request', 'the connection ended before the upload did');
+  }
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    const known = BY_STATUS[statusCode] ?? 'bad-request';
+    // messages of client errors by fastify and its plugins name headers and limits, nothing of ours
+    return say(known, error instanceof Error ? error.message : PROBLEMS[known].title);
+  }
+  return say('internal', 'this is a fault of the server, not of the request; its log has more under the request id');
+}
+
+/** The problem document of an error. `instance` is the path without its query, which may hold what a user typed. */
+function problemOf(error: CloveError, request: FastifyRequest): Problem {
+  const { status, title } = PROBLEMS[error.code];
+  return {
+    type: `urn:clove:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: pathOf(request),
+    code: error.code,
+    requestId: request.id,
+    ...(error.errors.length > 0 ? { errors: [...error.errors] } : {}),
+  };
+}
+
+/** Path of the request without its query. */
+export const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? '/';
+
+function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toCloveError(error, request);
+  const problem = problemOf(known, request);
+  if (problem.status >= 500) request.log.error({ err: error }, 'the request failed');
+  else request.log.info({ code: problem.code, detail: problem.detail }, 'the request was refused');
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="clove"');
+  // a string: the answer to a failure must not be able to fail in a serialiser
+  return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
+}
+
+/** Every error leaves as `application/problem+json`. Install before the first route: routes take the handler of their time. */
+export function installProblems(app: FastifyInstance): void {
+  app.setErrorHandler(answer);
+  app.setNotFoundHandler((request, reply) => {
+    const what = `there is no ${request.method} ${pathOf(request)}; /docs lists what there is`;
+    return answer(new CloveError('not-found', what), request, reply);
+  });
+}

@@ -1,0 +1,33 @@
+import { reconcile } from '@clove/runtime';
+import type { FastifyInstance } from 'fastify';
+import type { Gateway } from '../gateway.js';
+
+const EVERY_MS = 30_000;
+
+/**
+ * Brings queued jobs that the queue does not hold into it, when the app starts and every 30 seconds: what was accepted
+ * while Redis was away, or was lost with it.
+ */
+export function startReconciler(app: FastifyInstance, { registry, producer, logger }: Gateway): void {
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  let running: Promise<void> = Promise.resolve();
+  const round = async () => {
+    try {
+      const count = await reconcile(producer, await registry.jobs.waiting());
+      if (count > 0) logger.warn({ count }, 'jobs that the queue did not hold were put back into it');
+    } catch (error) {
+      logger.warn({ err: error }, 'jobs and queue could not be compared; trying again later');
+    }
+    if (!closed) timer = setTimeout(start, EVERY_MS);
+  };
+  const start = () => {
+    running = round();
+  };
+  app.addHook('onReady', async () => start());
+  app.addHook('onClose', async () => {
+    closed = true;
+    clearTimeout(timer);
+    await running;
+  });
+}

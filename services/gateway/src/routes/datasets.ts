@@ -1,0 +1,191 @@
+import { Accepted, CloveError, Dataset, DatasetProfile, RowPage, RowsQuery } from '@clove/contracts';
+import { artifactKeys, newId } from '@clove/store';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Gateway } from '../gateway.js';
+import { hashOf, once } from '../idempotency.js';
+import { parseInput } from '../plugins/problems.js';
+import { ask } from '../questions.js';
+import { accepted, enqueue } from '../queueing.js';
+import { DatasetFields, bodies, guarded, json, noContent, pages, params, queries } from '../schemas.js';
+import { UPLOAD_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
+
+const parse = (fields: Record<string, unknown>) => parseInput(DatasetFields, fields, 'the form');
+
+/** Datasets: uploaded or generated, then ingested by a worker. */
+export const datasetRoutes =
+  (gateway: Gateway): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { registry, artifacts } = gateway;
+    const tags = ['datasets'];
+    const readProfile = async (id: string) => {
+      const dataset = await registry.datasets.get(id);
+      if (dataset.status === 'ready') return DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(id)));
+      throw new CloveError(
+        'conflict',
+        dataset.status === 'pending'
+          ? `dataset ${id} is still being ingested: wait for job ${dataset.jobId}`
+          : `the ingest of dataset ${id} has failed: see job ${dataset.jobId} for the reason`,
+      );
+    };
+
+    app.post(
+      '/datasets',
+      {
+        handlerTimeout: UPLOAD_TIMEOUT_MS,
+        config: { form: { name: 'DatasetForm' } },
+        schema: {
+          operationId: 'uploadDataset',
+          summary: 'Upload one or several files as a new dataset',
+          description:
+            'Files are streamed to the store; an ingest job then reads them. `options` says how, as JSON; ' +
+            'put it before the files and a mistake in it is told before they are sent.',
+          tags,
+          response: {
+            202: json('Stored; a job ingests it', Accepted),
+            ...guarded(
+              'invalid-input',
+              'data-empty',
+              'conflict',
+              'upload-too-large',
+              'unsupported-media-type',
+              'bad-request',
+              'no-space',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const id = newId('dataset');
+        const upload = await receiveUpload(gateway, request, id, parse);
+        const fields = parse(upload.fields);
+        let taken = false;
+        try {
+          return await once(gateway, request, reply, hashOf(meaningOf(upload)), async () => {
+            const { dataset, job, attempt } = await registry.datasets.create({
+              id,
+              name: fields.name ?? upload.files[0]?.name.slice(0, 100) ?? id,
+              source: {
+                type: 'upload',
+                files: upload.files.map(({ name, key, bytes }) => ({ name, key, bytes })),
+                options: fields.options ?? bodies.IngestOptions.parse({}),
+              },
+              requestId: request.id,
+            });
+            taken = true;
+            const payload = { jobId: job.id, requestId: request.id, datasetId: dataset.id };
+            await enqueue(gateway, request, { kind: 'ingest', payload, attempt });
+            return accepted(job, dataset.id);
+          });
+        } finally {
+          // a replayed answer is about the files of the first request
+          if (!taken) await discardUpload(gateway, id);
+        }
+      },
+    );
+
+    app.post(
+      '/datasets/generate',
+      {
+        schema: {
+          operationId: 'generateDataset',
+          summary: 'Make a synthetic dataset, the same for the same seed and size',
+          tags,
+          body: bodies.GenerateDataset,
+          response: { 202: json('Accepted; a job makes it', Accepted), ...guarded('invalid-input', 'conflict') },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(request.body), async () => {
+          const { name, ...options } = request.body;
+          const { dataset, job, attempt } = await registry.datasets.create({
+            id: newId('dataset'),
+            name: name ?? `generated ${options.generator}, ${options.customers} customers`,
+            source: { type: 'generator', options },
+            requestId: request.id,
+          });
+          const payload = { jobId: job.id, requestId: request.id, datasetId: dataset.id };
+          await enqueue(gateway, request, { kind: 'ingest', payload, attempt });
+          return accepted(job, dataset.id);
+        }),
+    );
+
+    app.get(
+      '/datasets',
+      {
+        schema: {
+          operationId: 'listDatasets',
+          summary: 'List datasets, newest first',
+          tags,
+          querystring: queries.page,
+          response: { 200: json('One page', pages.DatasetPage), ...guarded('invalid-input') },
+        },
+      },
+      async (request) => registry.datasets.list(request.query),
+    );
+
+    app.get(
+      '/datasets/:id',
+      {
+        schema: {
+          operationId: 'getDataset',
+          summary: 'Get a dataset',
+          tags,
+          params: params.dataset,
+          response: { 200: json('The dataset', Dataset), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.datasets.get(request.params.id),
+    );
+
+    app.get(
+      '/datasets/:id/profile',
+      {
+        schema: {
+          operationId: 'getDatasetProfile',
+          summary: 'What the ingest found: types, ranges, categories, rejected rows, warnings',
+          tags,
+          params: params.dataset,
+          response: { 200: json('The profile', DatasetProfile), ...guarded('not-found', 'conflict') },
+        },
+      },
+      async (request) => readProfile(request.params.id),
+    );
+
+    app.get(
+      '/datasets/:id/rows',
+      {
+        schema: {
+          operationId: 'getDatasetRows',
+          summary: 'Preview rows of a dataset',
+          tags,
+          params: params.dataset,
+          querystring: RowsQuery,
+          response: { 200: json('Rows by position', RowPage), ...guarded('not-found', 'conflict', 'invalid-input') },
+        },
+      },
+      async (request) => {
+        const { id } = request.params;
+        await readProfile(id);
+        return ask(gateway, request, { type: 'rows', source: { type: 'dataset', id }, query: request.query }, RowPage);
+      },
+    );
+
+    app.delete(
+      '/datasets/:id',
+      {
+        schema: {
+          operationId: 'deleteDataset',
+          summary: 'Delete a dataset and its files; what was made of it stays',
+          tags,
+          params: params.dataset,
+          response: { 204: noContent, ...guarded('not-found', 'conflict') },
+        },
+      },
+      async (request, reply) => {
+        const { id } = request.params;
+        await registry.datasets.remove(id);
+        await Promise.all([discardUpload(gateway, id), artifacts.remove(artifactKeys.dataset(id))]);
+        return reply.code(204).send(null);
+      },
+    );
+  };

@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream';
+import { Accepted, Job } from '@clove/contracts';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Gateway } from '../gateway.js';
+import { hashOf, once } from '../idempotency.js';
+import { isDone, jobEvents, positionOf } from '../job-events.js';
+import { accepted, enqueue, removePrevious } from '../queueing.js';
+import { file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
+
+/** A stream lives as long as its job; the reader comes back where this ends it. */
+const STREAM_LIMIT_MS = 24 * 3600 * 1000;
+
+/** Jobs: the work that makes datasets, runs, evaluations and predictions. */
+export const jobRoutes =
+  (gateway: Gateway): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { registry } = gateway;
+    const tags = ['jobs'];
+    const closing = new AbortController();
+    app.addHook('preClose', async () => closing.abort());
+
+    app.get(
+      '/jobs',
+      {
+        schema: {
+          operationId: 'listJobs',
+          summary: 'List jobs, newest first',
+          tags,
+          querystring: queries.jobs,
+          response: { 200: json('One page', pages.JobPage), ...guarded('invalid-input') },
+        },
+      },
+      async (request) => registry.jobs.list(request.query),
+    );
+
+    app.get(
+      '/jobs/:id',
+      {
+        schema: {
+          operationId: 'getJob',
+          summary: 'Get a job: its status, progress, attempts and error',
+          tags,
+          params: params.job,
+          response: { 200: json('The job', Job), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.jobs.get(request.params.id),
+    );
+
+    app.get(
+      '/jobs/:id/events',
+      {
+        handlerTimeout: STREAM_LIMIT_MS,
+        schema: {
+          operationId: 'watchJob',
+          summary: 'Watch a job: server-sent events until it ends',
+          description:
+            '`event: job` with the whole Job at each change and, for a training, `event: epoch` with each Epoch. ' +
+            'Last-Event-ID resumes; 204 where it has been told to the end.',
+          tags,
+          params: params.job,
+          response: {
+            200: file('The events', 'text/event-stream'),
+            204: noContent,
+            ...guarded('not-found'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const job = await registry.jobs.get(request.params.id);
+        const header = request.headers['last-event-id'];
+        const position = positionOf(typeof header === 'string' ? header : undefined);
+        if (isDone(job, position)) return reply.code(204).send(null);
+        const signal = AbortSignal.any([closing.signal, request.signal]);
+        reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
+        return reply.send(Readable.from(jobEvents(registry, job.id, position, signal)));
+      },
+    );
+
+    app.post(
+      '/jobs/:id/cancel',
+      {
+        schema: {
+          operationId: 'cancelJob',
+          summary: 'Cancel a job',
+          tags,
+          params: params.job,
+          response: {
+            202: json('Asked for; a running job ends within seconds', Accepted),
+            ...guarded('not-found', 'illegal-transition'),
+          },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(null), async () => {
+          const job = await registry.jobs.requestCancel(request.params.id);
+          return accepted(job, job.resource.id);
+        }),
+    );
+
+    app.post(
+      '/jobs/:id/retry',
+      {
+        schema: {
+          operationId: 'retryJob',
+          summary: 'Queue a failed or cancelled job again',
+          tags,
+          params: params.job,
+          response: {
+            202: json('Queued again', Accepted),
+            ...guarded('not-found', 'illegal-transition', 'conflict'),
+          },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(null), async () => {
+          const { job, queued } = await registry.jobs.retry(request.params.id, request.id);
+          // a delivery that was cancelled while it waited may still be there; two would work at once
+          await removePrevious(gateway, request, queued);
+          await enqueue(gateway, request, queued);
+          return accepted(job, job.resource.id);
+        }),
+    );
+  };

@@ -1,0 +1,198 @@
+import { CloveError, Model, ModelVersion } from '@clove/contracts';
+import { artifactKeys } from '@clove/store';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Gateway } from '../gateway.js';
+import {
+  Artifacts,
+  VersionMetrics,
+  bodies,
+  file,
+  guarded,
+  json,
+  noContent,
+  pages,
+  params,
+  queries,
+} from '../schemas.js';
+import { DOWNLOAD_TIMEOUT_MS } from '../uploads.js';
+
+/** Models, their immutable versions, and the aliases that point at them. */
+export const modelRoutes =
+  (gateway: Gateway): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { registry, artifacts } = gateway;
+    const tags = ['models'];
+
+    app.get(
+      '/models',
+      {
+        schema: {
+          operationId: 'listModels',
+          summary: 'List models, newest first',
+          tags,
+          querystring: queries.page,
+          response: { 200: json('One page', pages.ModelPage), ...guarded('invalid-input') },
+        },
+      },
+      async (request) => registry.models.list(request.query),
+    );
+
+    app.get(
+      '/models/:name',
+      {
+        schema: {
+          operationId: 'getModel',
+          summary: 'Get a model with its aliases',
+          tags,
+          params: params.model,
+          response: { 200: json('The model', Model), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.models.get(request.params.name),
+    );
+
+    app.get(
+      '/models/:name/versions',
+      {
+        schema: {
+          operationId: 'listVersions',
+          summary: 'List the versions of a model, newest first',
+          tags,
+          params: params.model,
+          querystring: queries.page,
+          response: { 200: json('One page', pages.VersionPage), ...guarded('not-found', 'invalid-input') },
+        },
+      },
+      async (request) => registry.models.versions(request.params.name, request.query),
+    );
+
+    app.get(
+      '/models/:name/versions/:version',
+      {
+        schema: {
+          operationId: 'getVersion',
+          summary: 'Get a version: how it was made, what it takes, how good it is',
+          tags,
+          params: params.version,
+          response: { 200: json('The version', ModelVersion), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.models.version(request.params.name, request.params.version),
+    );
+
+    app.get(
+      '/models/:name/versions/:version/metrics',
+      {
+        schema: {
+          operationId: 'getVersionMetrics',
+          summary: 'How good a version is, beside the baselines on the same test rows',
+          tags,
+          params: params.version,
+          response: { 200: json('The figures', VersionMetrics), ...guarded('not-found') },
+        },
+      },
+      async (request) => {
+        const { model, version, evaluation } = await registry.models.version(
+          request.params.name,
+          request.params.version,
+        );
+        if (evaluation === null) {
+          throw new CloveError(
+            'not-found',
+            `${model}@${version} was not evaluated: start one with POST /v1/evaluations`,
+          );
+        }
+        const { protocol, testCustomers, metrics, baselines, skippedBaselines } = evaluation;
+        return { model, version, protocol, testCustomers, metrics, baselines, skippedBaselines };
+      },
+    );
+
+    app.get(
+      '/models/:name/versions/:version/artifacts',
+      {
+        schema: {
+          operationId: 'listArtifacts',
+          summary: 'List the files of a version',
+          tags,
+          params: params.version,
+          response: { 200: json('The files', Artifacts), ...guarded('not-found') },
+        },
+      },
+      async (request) => {
+        const {
+          model,
+          version,
+          artifacts: files,
+        } = await registry.models.version(request.params.name, request.params.version);
+        const href = (name: string) => `/v1/models/${model}/versions/${version}/artifacts/${name}`;
+        return { items: files.map((entry) => ({ ...entry, href: href(entry.name) })) };
+      },
+    );
+
+    app.get(
+      '/models/:name/versions/:version/artifacts/:artifact',
+      {
+        handlerTimeout: DOWNLOAD_TIMEOUT_MS,
+        schema: {
+          operationId: 'downloadArtifact',
+          summary: 'Download a file of a version',
+          description: 'The ETag is the sha256 of the file; If-None-Match spares a second download.',
+          tags,
+          params: params.artifact,
+          response: {
+            200: file('The file', 'application/octet-stream', 'application/json'),
+            304: noContent,
+            ...guarded('not-found'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { name, version: number, artifact } = request.params;
+        const version = await registry.models.version(name, number);
+        const entry = version.artifacts.find((candidate) => candidate.name === artifact);
+        if (entry === undefined) throw new CloveError('not-found', `${name}@${number} has no file ${artifact}`);
+        const etag = `"${entry.sha256}"`;
+        reply.header('etag', etag).header('cache-control', 'private, no-cache');
+        if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
+        const { stream, bytes } = await artifacts.open(artifactKeys.version(version.id, artifact));
+        const type = artifact.endsWith('.json') ? 'application/json' : 'application/octet-stream';
+        reply
+          .header('content-type', type)
+          .header('content-length', String(bytes))
+          .header('content-disposition', `attachment; filename="${name}-${number}-${artifact}"`);
+        return reply.send(stream);
+      },
+    );
+
+    app.put(
+      '/models/:name/aliases/:alias',
+      {
+        schema: {
+          operationId: 'setAlias',
+          summary: 'Point an alias at a version: promotion and rollback',
+          tags,
+          params: params.alias,
+          body: bodies.SetAlias,
+          response: { 200: json('The model', Model), ...guarded('not-found', 'invalid-input') },
+        },
+      },
+      async (request) => registry.models.setAlias(request.params.name, request.params.alias, request.body.version),
+    );
+
+    app.delete(
+      '/models/:name/aliases/:alias',
+      {
+        schema: {
+          operationId: 'removeAlias',
+          summary: 'Remove an alias',
+          tags,
+          params: params.alias,
+          response: { 204: noContent, ...guarded('not-found') },
+        },
+      },
+      async (request, reply) => {
+        await registry.models.removeAlias(request.params.name, request.params.alias);
+        return reply.code(204).send(null);
+      },
+    );
+  };

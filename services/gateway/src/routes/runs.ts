@@ -1,0 +1,92 @@
+import { Accepted, Run } from '@clove/contracts';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Gateway } from '../gateway.js';
+import { hashOf, once } from '../idempotency.js';
+import { accepted, enqueue } from '../queueing.js';
+import { bodies, guarded, json, pages, params, queries } from '../schemas.js';
+
+/** Runs: trainings, each of which makes a model version. */
+export const runRoutes =
+  (gateway: Gateway): FastifyPluginAsyncZod =>
+  async (app) => {
+    const { registry } = gateway;
+    const tags = ['runs'];
+
+    app.post(
+      '/runs',
+      {
+        schema: {
+          operationId: 'startRun',
+          summary: 'Train a model on a dataset',
+          tags,
+          body: bodies.StartRun,
+          response: {
+            202: json('Accepted; a job trains', Accepted),
+            ...guarded('invalid-input', 'not-found', 'conflict'),
+          },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(request.body), async () => {
+          const { datasetId, modelName, ...options } = request.body;
+          const { run, job, attempt } = await registry.runs.create({
+            datasetId,
+            modelName,
+            options,
+            requestId: request.id,
+          });
+          const payload = { jobId: job.id, requestId: request.id, runId: run.id };
+          await enqueue(gateway, request, { kind: 'train', payload, attempt });
+          return accepted(job, run.id);
+        }),
+    );
+
+    app.get(
+      '/runs',
+      {
+        schema: {
+          operationId: 'listRuns',
+          summary: 'List runs, newest first',
+          tags,
+          querystring: queries.runs,
+          response: { 200: json('One page', pages.RunPage), ...guarded('invalid-input') },
+        },
+      },
+      async (request) => registry.runs.list(request.query),
+    );
+
+    app.get(
+      '/runs/:id',
+      {
+        schema: {
+          operationId: 'getRun',
+          summary: 'Get a run with its epochs and its evaluation',
+          tags,
+          params: params.run,
+          response: { 200: json('The run', Run), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.runs.get(request.params.id),
+    );
+
+    app.post(
+      '/runs/:id/cancel',
+      {
+        schema: {
+          operationId: 'cancelRun',
+          summary: 'Cancel a run',
+          tags,
+          params: params.run,
+          response: {
+            202: json('Asked for; a running job ends within seconds', Accepted),
+            ...guarded('not-found', 'illegal-transition'),
+          },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(null), async () => {
+          const run = await registry.runs.get(request.params.id);
+          return accepted(await registry.jobs.requestCancel(run.jobId), run.id);
+        }),
+    );
+  };

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { CloveError } from '@clove/contracts';
+import type { ArtifactStore } from '@clove/store';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Gateway } from '../gateway.js';
+import { Health, json, problems } from '../schemas.js';
+
+const CHECK_LIMIT_MS = 3000;
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Clove</title></head>
+<body>
+<h1>Clove</h1>
+<p>This is the gateway. <a href="/docs">API documentation</a>, <a href="/openapi.json">OpenAPI document</a>.</p>
+</body>
+</html>
+`;
+
+/** Fails where the promise takes longer than a probe may. */
+async function inTime(check: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_LIMIT_MS} ms`)), CHECK_LIMIT_MS);
+  });
+  try {
+    await Promise.race([check, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
+  const key = `health/${randomUUID()}`;
+  await artifacts.put(key, 'ok');
+  await artifacts.remove(key);
+}
+
+/** Probes for orchestrators, and the front door. */
+export const systemRoutes =
+  ({ registry, producer, artifacts }: Gateway): FastifyPluginAsyncZod =>
+  async (app) => {
+    const tags = ['system'];
+
+    app.get(
+      '/healthz',
+      {
+        schema: {
+          operationId: 'getHealth',
+          summary: 'Whether the process is alive',
+          tags,
+          security: [],
+          response: { 200: json('Alive', Health) },
+        },
+      },
+      async () => ({ status: 'ok' as const }),
+    );
+
+    app.get(
+      '/readyz',
+      {
+        schema: {
+          operationId: 'getReadiness',
+          summary: 'Whether Postgres, Redis and the artifact store answer',
+          tags,
+          security: [],
+          response: { 200: json('Ready', Health), ...problems('unavailable') },
+        },
+      },
+      async (request) => {
+        const parts = { postgres: registry.ping(), redis: producer.ping(), artifacts: tryToWrite(artifacts) };
+        const checks = await Promise.all(
+          Object.entries(parts).map(async ([part, check]) => {
+            try {
+              await inTime(check);
+              return [];
+            } catch (error) {
+              request.log.warn({ err: error, part }, 'a part is not ready');
+              // the reason stays in the log: it may name hosts and folders
+              return [{ pointer: `/${part}`, detail: 'does not answer' }];
+            }
+          }),
+        );
+        const errors = checks.flat();
+        if (errors.length === 0) return { status: 'ok' as const };
+        const names = errors.map(({ pointer }) => pointer.slice(1)).join(', ');
+        throw new CloveError('unavailable', `not ready: ${names} does not answer; the log says why`, { errors });
+      },
+    );
+
+    app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+      reply.header('content-type', 'text/html; charset=utf-8').send(PAGE),
+    );
+  };

@@ -1,0 +1,234 @@
+/**
+ * The HTTP face of the contracts: request bodies that refuse unknown fields, parameters, and the names that schemas
+ * bear in the OpenAPI document.
+ */
+import {
+  Accepted,
+  ApiKey,
+  ArtifactName,
+  CategoricalFeature,
+  ColumnProfile,
+  CreateApiKey,
+  Dataset,
+  DatasetProfile,
+  Epoch,
+  Evaluation,
+  EvaluationReport,
+  FeatureSchema,
+  GenerateDataset,
+  HistogramBin,
+  idOf,
+  IngestOptions,
+  Job,
+  JobAttempt,
+  JobError,
+  JobKind,
+  JobStatus,
+  LintFinding,
+  Login,
+  Metrics,
+  Model,
+  ModelManifest,
+  ModelVersion,
+  ModelVersionSummary,
+  Name,
+  NewApiKey,
+  NumericFeature,
+  pageOf,
+  PageQuery,
+  Prediction,
+  PredictionSummary,
+  Problem,
+  type ProblemCode,
+  PROBLEMS,
+  ProtocolReport,
+  RejectedRow,
+  RowPage,
+  Run,
+  RunSummary,
+  ScoreRequest,
+  ScoreResponse,
+  SetAlias,
+  Slug,
+  StartEvaluation,
+  StartPrediction,
+  StartRun,
+  TrainingOptions,
+  TransactionMapping,
+  User,
+  Warning,
+} from '@clove/contracts';
+import { z } from 'zod';
+
+/** Bodies. A field that nobody reads is a misspelt one: it is refused, never dropped. */
+export const bodies = {
+  Login: Login.strict(),
+  CreateApiKey.strict(),
+  GenerateDataset: GenerateDataset.strict(),
+  IngestOptions: IngestOptions.extend({ mapping: TransactionMapping.strict().default({}) }).strict(),
+  StartRun: StartRun.strict(),
+  StartPrediction: StartPrediction.strict(),
+  StartEvaluation: StartEvaluation.strict(),
+  ScoreRequest: ScoreRequest.strict(),
+  SetAlias: SetAlias.strict(),
+} as const;
+
+/** Fields of `POST /v1/predictions` from an upload, beside its files. */
+export const PredictionFields = StartPrediction.omit({ datasetId: true, includeInputs: true })
+  .extend({
+    includeInputs: z.stringbool().default(false),
+    name: Name.optional(),
+    options: bodies.IngestOptions.optional(),
+  })
+  .strict();
+
+/** Fields of `POST /v1/datasets`, beside its files. */
+export const DatasetFields = z.strictObject({ name: Name.optional(), options: bodies.IngestOptions.optional() });
+
+const files = z.array(z.string().meta({ format: 'binary' })).min(1);
+/** The forms with their files, for the document: a form is parsed part by part, never as a whole. */
+const forms = {
+  DatasetForm: DatasetFields.extend({ file: files }),
+  PredictionForm: PredictionFields.extend({ file: files }),
+} as const;
+export type FormName = keyof typeof forms;
+
+export const pages = {
+  DatasetPage: pageOf(Dataset),
+  RunPage: pageOf(RunSummary),
+  ModelPage: pageOf(Model),
+  VersionPage: pageOf(ModelVersionSummary),
+  PredictionPage: pageOf(Prediction),
+  EvaluationPage: pageOf(Evaluation),
+  JobPage: pageOf(Job),
+} as const;
+
+export const ApiKeys = z.object({ items: z.array(ApiKey) });
+export const Artifact = z.object({
+  name: ArtifactName,
+  bytes: z.number().int(),
+  sha256: z.string(),
+  href: z.string().describe('path to download it from'),
+});
+export const Artifacts = z.object({ items: z.array(Artifact) });
+export const VersionMetrics = z.object({
+  model: z.string(),
+  version: z.number().int(),
+  protocol: ProtocolReport,
+  testCustomers: z.number().int(),
+  metrics: Metrics,
+  baselines: EvaluationReport.shape.baselines,
+  skippedBaselines: EvaluationReport.shape.skippedBaselines,
+});
+export const Health = z.object({ status: z.literal('ok') });
+
+export const params = {
+  dataset: z.object({ id: idOf('ds') }),
+  run: z.object({ id: idOf('run') }),
+  job: z.object({ id: idOf('job') }),
+  prediction: z.object({ id: idOf('prd') }),
+  evaluation: z.object({ id: idOf('evl') }),
+  apiKey: z.object({ id: idOf('key') }),
+  model: z.object({ name: Slug }),
+  version: z.object({ name: Slug, version: z.coerce.number().int().min(1) }),
+  artifact: z.object({ name: Slug, version: z.coerce.number().int().min(1), artifact: ArtifactName }),
+  alias: z.object({ name: Slug, alias: Slug }),
+} as const;
+
+export const queries = {
+  page: PageQuery,
+  jobs: PageQuery.extend({ status: JobStatus.optional(), kind: JobKind.optional() }),
+  runs: PageQuery.extend({ datasetId: idOf('ds').optional() }),
+  evaluations: PageQuery.extend({ versionId: idOf('ver').optional() }),
+  download: z.object({ format: z.enum(['csv', 'parquet']).default('csv') }),
+} as const;
+
+/** A JSON answer, for `response` of a route. */
+export const json = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+/** A streamed answer: not serialised, only described. */
+export const file = (
+  description: string,
+  ...types: string[]
+): { description: string; content: Record<string, { schema: unknown }> } => ({
+  description,
+  content: Object.fromEntries(types.map((type) => [type, { schema: z.string().meta({ format: 'binary' }) }])),
+});
+
+export const noContent = z.null().describe('Done; no content');
+
+/**
+ * Problem answers of a route, by code. Every route may also meet `internal` and `unavailable`. Typed as nothing, so that
+ * handlers are held to their good answers: problems are thrown, never returned.
+ */
+export const problems = (...codes: ProblemCode[]): Record<never, never> => {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of [...codes, 'unavailable', 'internal'] as const) {
+    const { status } = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, list]) => [
+      status,
+      {
+        description: list.map((code) => `${code}: ${PROBLEMS[code].title}`).join('; '),
+        content: { 'application/problem+json': { schema: Problem } },
+      },
+    ]),
+  );
+};
+
+/** Problems of every route that needs a credential; add the route's own. */
+export const guarded = (...codes: ProblemCode[]): Record<never, never> =>
+  problems('unauthenticated', 'forbidden', ...codes);
+
+/** Names that OpenAPI and its clients see. Registering again under one name would be an error, so: once, here. */
+const COMPONENTS: Record<string, z.ZodType> = {
+  ...bodies,
+  ...forms,
+  ...pages,
+  ApiKeys,
+  Artifact,
+  Artifacts,
+  VersionMetrics,
+  Problem,
+  User,
+  ApiKey,
+  NewApiKey,
+  Warning,
+  Dataset,
+  DatasetProfile,
+  ColumnProfile,
+  RejectedRow,
+  HistogramBin,
+  RowPage,
+  Job,
+  JobAttempt,
+  JobError,
+  Accepted,
+  Run,
+  RunSummary,
+  TrainingOptions,
+  Epoch,
+  Metrics,
+  LintFinding,
+  ProtocolReport,
+  EvaluationReport,
+  Model,
+  ModelVersion,
+  ModelVersionSummary,
+  ModelManifest,
+  FeatureSchema,
+  NumericFeature,
+  CategoricalFeature,
+  Prediction,
+  PredictionSummary,
+  ScoreResponse,
+  Evaluation,
+};
+for (const [id, schema] of Object.entries(COMPONENTS)) {
+  z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
+}

@@ -1,0 +1,126 @@
+import { Readable } from 'node:stream';
+import { CloveError, type DatasetSource } from '@clove/contracts';
+import { artifactKeys } from '@clove/store';
+import type { FastifyRequest } from 'fastify';
+import type { Gateway } from './gateway.js';
+
+/** At 1 MB/s the largest upload of the default limit takes 6 hours. */
+export const UPLOAD_TIMEOUT_MS = 6 * 3600 * 1000;
+export const DOWNLOAD_TIMEOUT_MS = UPLOAD_TIMEOUT_MS;
+const MAX_FILES = 50;
+const MAX_FIELD_BYTES = 256 * 1024;
+const MAX_FIELDS = 20;
+const MAX_LABEL = 255;
+
+/** Limits of every form that brings files. The size limit holds for all files of one upload together. */
+export const uploadLimits = (uploadLimitBytes: number) => ({
+  fileSize: uploadLimitBytes,
+  files: MAX_FILES,
+  fields: MAX_FIELDS,
+  fieldSize: MAX_FIELD_BYTES,
+  fieldNameSize: 100,
+  parts: MAX_FILES + MAX_FIELDS,
+  headerPairs: 50,
+});
+
+type UploadedFile = Extract<DatasetSource, { type: 'upload' }>['files'][number] & { sha256: string };
+export type Upload = { files: UploadedFile[]; fields: Record<string, unknown> };
+
+/** A name to show, from the name that a client gave: no folders, no control characters, not too long. It chooses no path. */
+export function labelOf(filename: string | undefined, n: number): string {
+  const base = (filename ?? '').split(/[/\\]/).at(-1) ?? '';
+  const clean = base.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '').trim();
+  return Array.from(clean).slice(0, MAX_LABEL).join('') || `file ${n + 1}`;
+}
+
+const tooLarge = (limitBytes: number) =>
+  new CloveError(
+    'upload-too-large',
+    `the files of one upload may hold at most ${limitBytes} bytes together (UPLOAD_LIMIT_BYTES of the gateway)`,
+  );
+
+/** A form field's value: JSON where the sender says so or where the field is `options`, else the text. */
+function fieldValue(name: string, value: unknown): unknown {
+  if (name !== 'options' || typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch (error) {
+    throw new CloveError('invalid-input', 'the field options must be JSON', { pointer: '/options', cause: error });
+  }
+}
+
+/**
+ * Streams the files of a multipart form to the artifact store, as the upload of dataset `datasetId`, and collects its
+ * other fields. Memory stays bounded. Whatever fails (the client leaves, a limit, a bad field, a full disk), nothing
+ * stays in the store.
+ * @param check sees each field as it arrives, so that a bad one before the files spares sending them
+ * @throws CloveError 'upload-too-large' with the limit, 'data-empty', 'invalid-input', 'no-space', 'unsupported-media-type'
+ */
+export async function receiveUpload(
+  gateway: Gateway,
+  request: FastifyRequest,
+  datasetId: string,
+  check: (fields: Record<string, unknown>) => void,
+): Promise<Upload> {
+  const { artifacts, env } = gateway;
+  const limitBytes = env.UPLOAD_LIMIT_BYTES;
+  if (!request.isMultipart()) {
+    throw new CloveError('unsupported-media-type', 'send the files as multipart/form-data');
+  }
+  let left = limitBytes;
+  const files: UploadedFile[] = [];
+  const fields: Record<string, unknown> = {};
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'field') {
+        if (part.valueTruncated || part.fieldnameTruncated) {
+          throw new CloveError('invalid-input', `a field of the form may hold at most ${MAX_FIELD_BYTES} bytes`, {
+            pointer: `/${part.fieldname}`,
+          });
+        }
+        if (Object.hasOwn(fields, part.fieldname)) {
+          throw new CloveError('invalid-input', `the field ${part.fieldname} is there twice`, {
+            pointer: `/${part.fieldname}`,
+          });
+        }
+        fields[part.fieldname] = fieldValue(part.fieldname, part.value);
+        check(fields);
+        continue;
+      }
+      const n = files.length;
+      const source = part.file;
+      const body = async function* (): AsyncGenerator<Uint8Array> {
+        for await (const chunk of source as AsyncIterable<Buffer>) {
+          left -= chunk.length;
+          if (left < 0) throw tooLarge(limitBytes);
+          yield chunk;
+        }
+        if (source.truncated) throw tooLarge(limitBytes);
+      };
+      const key = artifactKeys.upload(datasetId, n);
+      const { bytes, sha256 } = await artifacts.put(key, Readable.from(body(), { objectMode: false }), {
+        signal: request.signal,
+      });
+      const name = labelOf(part.filename, n);
+      if (bytes === 0) throw new CloveError('data-empty', `the file ${name} is empty`);
+      files.push({ name, key, bytes, sha256 });
+    }
+    if (files.length === 0) {
+      throw new CloveError('data-empty', 'there is no file in the form: send at least one, with a file name');
+    }
+    return { files, fields };
+  } catch (error) {
+    await discardUpload(gateway, datasetId);
+    throw error;
+  }
+}
+
+/** Removes all files of an upload of which nothing came. */
+export const discardUpload = ({ artifacts }: Gateway, datasetId: string): Promise<void> =>
+  artifacts.remove(artifactKeys.uploads(datasetId));
+
+/** What an upload says, for `Idempotency-Key`: what is in the files and fields, not when or how it was sent. */
+export const meaningOf = ({ files, fields }: Upload): unknown => ({
+  files: files.map(({ name, sha256 }) => ({ name, sha256 })),
+  fields: Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+});
