@@ -4,3 +4,9 @@ export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS
 export type { FeatureGroup, SnapshotFeature } from './snapshot-features.js';
 export type { CategoricalColumn, Column, NumericColumn, Table } from './table.js';
 export { type LoopOptions, type TrainedNetwork, mse, trainNetwork } from './training.js';
+export {
+  type GeneratedChunk,
+  type GeneratedColumn,
+  generateFeatureCustomers,
+  generateTransactions,
+} from './generators.js';
