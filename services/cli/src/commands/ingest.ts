@@ -1,0 +1,68 @@
+import type { DatasetProfile } from '@clove/contracts';
+import { type Context, text } from '../context.js';
+import { ingestOptions } from '../flags/requests.js';
+import { amount, count, percent } from '../screen/format.js';
+import { distinctWarnings, printTable, rejections } from '../screen/views.js';
+import { dataPaths, isLocal, remoteDataset } from './data.js';
+
+const value = (x: number | string | null): string =>
+  typeof x === 'number' ? amount(x) : (x ?? '').replace('T00:00:00.000Z', '');
+
+const print = (ctx: Context, profile: DatasetProfile) => {
+  printTable(
+    ctx.screen,
+    [
+      { title: 'column' },
+      { title: 'role' },
+      { title: 'type' },
+      { title: 'missing', align: 'right' },
+      { title: 'distinct', align: 'right' },
+      { title: 'min', align: 'right' },
+      { title: 'median', align: 'right' },
+      { title: 'max', align: 'right' },
+    ],
+    profile.columns.map((column) => [
+      column.name.slice(0, 40),
+      column.role,
+      column.type,
+      column.missing === 0 ? '' : percent(column.missing / profile.rows),
+      count(column.distinct),
+      value(column.min).slice(0, 24),
+      value(column.quantiles?.p50 ?? null),
+      value(column.max).slice(0, 24),
+    ]),
+  );
+  const mapping = Object.entries(profile.reading?.mapping ?? {});
+  if (mapping.length > 0)
+    ctx.screen.print('', `Read as ${mapping.map(([meaning, column]) => `${meaning} = ${column}`).join(', ')}`);
+};
+
+/** `clove ingest`: files into a dataset, of the gateway or in a folder. */
+export const ingest = async (ctx: Context): Promise<void> => {
+  if (isLocal(ctx)) {
+    const { ingestLocally } = await import('../local/flows.js');
+    const out = text(ctx, 'out') ?? './dataset';
+    const { folder, profile, seconds } = await ingestLocally(ctx, {
+      data: dataPaths(ctx),
+      options: ingestOptions(ctx),
+      out,
+    });
+    print(ctx, profile);
+    ctx.screen.print('', `Dataset folder: ${folder}`);
+    ctx.screen.result({
+      dataset: { id: null, folder, profile },
+      warnings: distinctWarnings([...profile.warnings, ...rejections(profile)]),
+      seconds: { ingest: seconds },
+    });
+    return;
+  }
+  const { connect } = await import('../remote/connect.js');
+  const { dataset, profile, seconds } = await remoteDataset(ctx, connect(ctx));
+  print(ctx, profile);
+  ctx.screen.print('', `Dataset ${dataset.id} is ready: clove train --dataset ${dataset.id}`);
+  ctx.screen.result({
+    dataset: { ...dataset, profile },
+    warnings: distinctWarnings([...profile.warnings, ...rejections(profile)]),
+    seconds: { ingest: seconds },
+  });
+};

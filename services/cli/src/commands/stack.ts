@@ -1,0 +1,81 @@
+import { CloveError } from '@clove/contracts';
+import { type Context, given, number, text } from '../context.js';
+import { type Stack, launch } from '../launcher/launch.js';
+
+/** Starts the whole system as one step on the screen, on what the flags say. */
+export const startStack = async (ctx: Context): Promise<{ stack: Stack; seconds: number }> => {
+  const port = number(ctx, 'port');
+  const host = text(ctx, 'host');
+  const replicas = Object.fromEntries(
+    (['ingesters', 'trainers', 'scorers'] as const).flatMap((role) => {
+      const wanted = number(ctx, role);
+      return wanted === undefined ? [] : [[role, wanted]];
+    }),
+  );
+  const step = ctx.screen.step('servers');
+  const done: string[] = [];
+  let stack: Stack;
+  try {
+    stack = await launch({
+      ...(port === undefined ? {} : { port }),
+      ...(host === undefined ? {} : { host }),
+      ...replicas,
+      watch: given(ctx, 'watch'),
+      onStep: (sentence) => {
+        done.push(sentence);
+        // Nobody knows how long a start takes on this machine; five steps is what it usually is.
+        step.update(Math.min(0.9, done.length / 6), sentence);
+      },
+    });
+  } catch (error) {
+    step.failed();
+    throw error;
+  }
+  const seconds = step.done(`Postgres, Redis, ${stack.processes.map((process) => process.name).join(', ')}`);
+  if (ctx.signal.aborted) {
+    await stopStack(ctx, stack);
+    throw new CloveError('cancelled', 'Stopped.');
+  }
+  return { stack, seconds };
+};
+
+/** Stops everything, in order. */
+export const stopStack = async (ctx: Context, stack: Stack): Promise<void> => {
+  ctx.screen.note('', 'Stopping …');
+  await stack.stop();
+  ctx.screen.note('Everything has stopped.');
+};
+
+/** Rejects when a part of the stack dies; never resolves. */
+export const partDied = async (stack: Stack): Promise<never> => {
+  const { name, code } = await stack.exited;
+  throw new CloveError(
+    'unavailable',
+    `${name} has ended unexpectedly${code === null ? '' : ` with code ${code}`}. Its log is in ${stack.home}/logs.`,
+  );
+};
+
+/** Resolves at Ctrl-C, rejects when a part of the stack dies. */
+export const untilStopped = (ctx: Context, stack: Stack): Promise<void> =>
+  Promise.race([
+    partDied(stack),
+    new Promise<void>((resolve) => {
+      if (ctx.signal.aborted) resolve();
+      else ctx.signal.addEventListener('abort', () => resolve(), { once: true });
+    }),
+  ]);
+
+/** Where everything is, for people. */
+export const printAddresses = (ctx: Context, stack: Stack): void => {
+  const user = ctx.environment['CLOVE_ADMIN_USERNAME'] || 'admin';
+  const password = ctx.environment['CLOVE_ADMIN_PASSWORD'] ? 'the password in CLOVE_ADMIN_PASSWORD' : 'admin';
+  ctx.screen.print(
+    '',
+    `  URL      ${ctx.screen.bold(stack.url)}`,
+    `  API      ${stack.url}/docs`,
+    `  Sign in  ${user} / ${password}`,
+    `  Data     ${stack.home}`,
+    '',
+    '  Ctrl-C stops everything.',
+  );
+};

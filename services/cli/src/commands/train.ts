@@ -1,0 +1,58 @@
+import { StartRun } from '@clove/contracts';
+import { type Context, text } from '../context.js';
+import { registryFlags, trainingFlags } from '../flags/groups.js';
+import { checked, ingestOptions, trainingOptions } from '../flags/requests.js';
+import { distinctWarnings, evaluationWarnings, printEvaluation, rejections } from '../screen/views.js';
+import { dataPaths, isLocal, remoteDataset } from './data.js';
+
+/** `clove train`: data to a new model version of the gateway, or to a model folder. */
+export const train = async (ctx: Context): Promise<void> => {
+  const options = trainingOptions(ctx);
+  if (isLocal(ctx)) {
+    const { trainLocally } = await import('../local/flows.js');
+    const { folder, profile, manifest, evaluation, seconds } = await trainLocally(ctx, {
+      data: dataPaths(ctx),
+      reading: ingestOptions(ctx),
+      options,
+      out: text(ctx, 'out') ?? './model',
+    });
+    const warnings = [...manifest.warnings, ...evaluationWarnings(evaluation)];
+    ctx.screen.warn(warnings);
+    printEvaluation(ctx.screen, manifest.type, evaluation);
+    ctx.screen.print('', `Model folder: ${folder}`, `Use it: clove predict --local --model ${folder} --data FILE`);
+    ctx.screen.result({
+      model: {
+        folder,
+        type: manifest.type,
+        kind: manifest.kind,
+        bestEpoch: manifest.training.bestEpoch,
+        backend: manifest.training.backend,
+      },
+      evaluation,
+      warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...warnings]),
+      seconds,
+    });
+    return;
+  }
+  const [{ connect }, flows] = await Promise.all([import('../remote/connect.js'), import('../remote/flows.js')]);
+  const client = connect(ctx);
+  const registry = registryFlags.read(ctx.values);
+  const { dataset, profile, seconds: ingest } = await remoteDataset(ctx, client);
+  const { run, evaluation, seconds } = await flows.train(
+    ctx,
+    client,
+    checked(StartRun, { ...options, ...registry, datasetId: dataset.id }, [trainingFlags, registryFlags]),
+  );
+  const warnings = evaluationWarnings(evaluation);
+  ctx.screen.warn(warnings);
+  printEvaluation(ctx.screen, run.options.model, evaluation);
+  const reference = `${run.modelName}@${run.version}`;
+  ctx.screen.print('', `Model ${reference}: clove predict --model ${reference} --dataset ${dataset.id}`);
+  ctx.screen.result({
+    dataset: { id: dataset.id, kind: dataset.kind, rows: dataset.rows, customers: dataset.customers },
+    run: { id: run.id, model: run.modelName, version: run.version, backend: run.backend, bestEpoch: run.bestEpoch },
+    evaluation,
+    warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...warnings]),
+    seconds: { ingest, train: seconds },
+  });
+};

@@ -1,0 +1,114 @@
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { CloveError, DatasetProfile, ModelManifest } from '@clove/contracts';
+import type { DatasetFiles, SourceFile } from './local/tasks.js';
+
+/** What counts as a data file in a folder given to `--data`. */
+const DATA_FILE = /\.(csv|tsv|txt|parquet|pq)(\.gz)?$/i;
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
+const statOf = async (path: string) => {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR'))
+      throw new CloveError('data-unreadable', `--data ${path}: there is no such file or folder.`);
+    if (hasCode(error, 'EACCES')) throw new CloveError('data-unreadable', `--data ${path}: not allowed to read it.`);
+    throw error;
+  }
+};
+
+/**
+ * The files that `--data` names: a file is itself, a folder its data files (CSV, TSV, TXT, Parquet, also gzipped), in
+ * the order of their names.
+ * @throws CloveError 'data-unreadable' where nothing is there, 'data-empty' for a folder without a data file
+ */
+export const findFiles = async (paths: readonly string[]): Promise<SourceFile[]> => {
+  const found: SourceFile[] = [];
+  for (const given of paths) {
+    const path = resolve(given);
+    if (!(await statOf(path)).isDirectory()) {
+      found.push({ name: basename(path), path });
+      continue;
+    }
+    const names = (await readdir(path)).filter((name) => DATA_FILE.test(name) && !name.startsWith('.')).toSorted();
+    if (names.length === 0)
+      throw new CloveError('data-empty', `--data ${given}: the folder holds no CSV or Parquet file. Name one.`);
+    for (const name of names) found.push({ name, path: join(path, name) });
+  }
+  return found;
+};
+
+/** The dataset in a folder that `clove ingest --local` or `clove generate --out DIR` wrote; undefined for any other path. */
+export const openDatasetFolder = async (path: string): Promise<DatasetFiles | undefined> => {
+  if (!(await statOf(path)).isDirectory()) return undefined;
+  const parquet = join(resolve(path), 'data.parquet');
+  const names = new Set(await readdir(path));
+  if (!names.has('data.parquet') || !names.has('profile.json')) return undefined;
+  const profile = DatasetProfile.safeParse(JSON.parse(await readFile(join(path, 'profile.json'), 'utf8')));
+  if (!profile.success)
+    throw new CloveError(
+      'data-unreadable',
+      `--data ${path}: its profile.json is not a dataset profile. Ingest it again.`,
+    );
+  return { parquet, profile: profile.data };
+};
+
+/**
+ * The manifest of a model folder, as `clove train --local` writes it.
+ * @throws CloveError 'not-found' where the folder holds no model, 'invalid-input' where its model.json is damaged
+ */
+export const openModelFolder = async (path: string): Promise<{ modelDir: string; manifest: ModelManifest }> => {
+  const modelDir = resolve(path);
+  let text: string;
+  try {
+    text = await readFile(join(modelDir, 'model.json'), 'utf8');
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw error;
+    throw new CloveError(
+      'not-found',
+      `--model ${path}: there is no model.json in it. With --local, name a folder that clove train --local has written.`,
+      { cause: error },
+    );
+  }
+  const manifest = ModelManifest.safeParse(JSON.parse(text));
+  if (!manifest.success)
+    throw new CloveError('invalid-input', `--model ${path}: its model.json is not a model manifest of this version.`);
+  return { modelDir, manifest: manifest.data };
+};
+
+/** Runs `work` with a scratch folder that is gone afterwards, whatever happens. */
+export const withScratch = async <T>(work: (scratchDir: string) => Promise<T>): Promise<T> => {
+  const scratchDir = await mkdtemp(join(tmpdir(), 'clove-'));
+  try {
+    return await work(scratchDir);
+  } finally {
+    await rm(scratchDir, { recursive: true, force: true });
+  }
+};
+
+/** Moves a finished file to its place, so that nobody ever sees half of it; makes the folder where it is missing. */
+export const moveFile = async (from: string, to: string): Promise<void> => {
+  await mkdir(dirname(to), { recursive: true });
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!hasCode(error, 'EXDEV')) throw error;
+    // Another file system: copy beside the target first.
+    const aside = `${to}.part`;
+    await copyFile(from, aside);
+    await rename(aside, to);
+    await rm(from);
+  }
+};
+
+/** The format of a prediction file, by its name. */
+export const predictionFormat = (file: string): 'csv' | 'parquet' => {
+  const extension = extname(file).toLowerCase();
+  if (extension === '.csv') return 'csv';
+  if (extension === '.parquet') return 'parquet';
+  throw new CloveError('invalid-input', `--out ${file}: the name must end in .csv or .parquet.`);
+};

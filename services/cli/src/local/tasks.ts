@@ -1,0 +1,98 @@
+import type {
+  DatasetProfile,
+  EvaluationReport,
+  GeneratorOptions,
+  IngestOptions,
+  ModelManifest,
+  PredictionSummary,
+  RowPage,
+  TrainingOptions,
+  Warning,
+} from '@clove/contracts';
+
+/** What a task reports while it works. */
+export type TaskMessage = { fraction: number; stage: string };
+type Io = { signal: AbortSignal; post(message: TaskMessage): void };
+
+/** An ingested dataset on disk: the folder that `clove ingest --local` writes. */
+export type DatasetFiles = { parquet: string; profile: DatasetProfile };
+export type SourceFile = { name: string; path: string };
+
+type LocalPrediction = {
+  rows: number;
+  summary: PredictionSummary;
+  warnings: Warning[];
+  asOf: string | null;
+  preview: RowPage;
+};
+
+/**
+ * The work of the services, done in this process: the same cores that ingester, trainer and scorer run, called without
+ * a queue, a registry or a server. Runs in a worker thread, because native work would hold up Ctrl-C and the progress
+ * bar. Each core is loaded by the task that needs it.
+ */
+export const tasks = {
+  ingest: async (
+    i: { files: SourceFile[]; options: IngestOptions; outDir: string; scratchDir: string },
+    io: Io,
+  ): Promise<DatasetProfile> => {
+    const { ingestFiles } = await import('@clove/data');
+    return ingestFiles({ ...i, signal: io.signal, onProgress: (fraction, stage) => io.post({ fraction, stage }) });
+  },
+
+  generate: async (
+    i: { options: GeneratorOptions; file: string; scratchDir: string },
+    io: Io,
+  ): Promise<{ rows: number }> => {
+    const { generateFile } = await import('@clove/data');
+    return generateFile({ ...i, signal: io.signal, onProgress: (fraction, stage) => io.post({ fraction, stage }) });
+  },
+
+  train: async (
+    i: DatasetFiles & { options: TrainingOptions; outDir: string; scratchDir: string },
+    io: Io,
+  ): Promise<{ manifest: ModelManifest; evaluation: EvaluationReport }> => {
+    const { trainModel } = await import('@clove/trainer');
+    return trainModel(
+      { ...i, datasetId: null },
+      {
+        signal: io.signal,
+        post: (message) => {
+          if (message.type === 'progress') io.post({ fraction: message.fraction, stage: message.stage });
+        },
+      },
+    );
+  },
+
+  predict: async (
+    i: DatasetFiles & {
+      modelDir: string;
+      modelVersion: string;
+      asOf?: string;
+      includeInputs: boolean;
+      outDir: string;
+      scratchDir: string;
+      previewRows: number;
+    },
+    io: Io,
+  ): Promise<LocalPrediction> => {
+    const [{ predictDataset }, { readRows }] = await Promise.all([import('@clove/scorer'), import('@clove/data')]);
+    const { previewRows, ...input } = i;
+    const made = await predictDataset(input, io);
+    const preview = await readRows({
+      parquet: `${i.outDir}/predictions.parquet`,
+      scratchDir: i.scratchDir,
+      query: { offset: 0, limit: previewRows, order: 'asc' },
+    });
+    return { ...made, preview };
+  },
+
+  evaluate: async (
+    i: DatasetFiles & { modelDir: string; testOrigin?: string; scratchDir: string },
+    io: Io,
+  ): Promise<EvaluationReport> => {
+    const { evaluateModel } = await import('@clove/scorer');
+    return evaluateModel(i, io);
+  },
+};
+export type Tasks = typeof tasks;

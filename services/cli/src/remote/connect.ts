@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CloveError } from '@clove/contracts';
+import { type Context, text } from '../context.js';
+import { type GatewayClient, createClient } from './client.js';
+
+const DEFAULT_URL = 'http://127.0.0.1:3000';
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+/** What a stack that runs on this machine has left in its data folder for clients. */
+const localStack = (environment: NodeJS.ProcessEnv): { url: string | undefined; apiKey: string | undefined } => {
+  const checkout = fileURLToPath(new URL('../../../..', import.meta.url));
+  const home = environment['CLOVE_HOME'] || join(checkout, '.data');
+  const read = (name: string) => {
+    const path = join(home, name);
+    return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
+  };
+  const record = read('stack.json');
+  const stack: unknown = record === undefined ? undefined : JSON.parse(record);
+  const url =
+    typeof stack === 'object' && stack !== null && 'url' in stack && typeof stack.url === 'string'
+      ? stack.url
+      : undefined;
+  return { url, apiKey: read('api-key.secret') };
+};
+
+/**
+ * The gateway that the flags name: `--url`, CLOVE_URL, the stack that runs from this checkout, or port 3000 of this
+ * machine; with the key of `--api-key`, CLOVE_API_KEY or this checkout's own stack. The checkout's key is sent to this
+ * machine only.
+ */
+export const connect = (ctx: Context): GatewayClient => {
+  const given = text(ctx, 'url') ?? (ctx.environment['CLOVE_URL'] || undefined);
+  const givenKey = text(ctx, 'apiKey') ?? (ctx.environment['CLOVE_API_KEY'] || undefined);
+  const local = given !== undefined && givenKey !== undefined ? undefined : localStack(ctx.environment);
+  const url = given ?? local?.url ?? DEFAULT_URL;
+  let host: string;
+  try {
+    const parsed = new URL(url);
+    if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') throw new TypeError('not HTTP');
+    host = parsed.hostname;
+  } catch (error) {
+    throw new CloveError('invalid-input', `--url ${url}: give an address such as ${DEFAULT_URL}.`, { cause: error });
+  }
+  return createClient({ url, apiKey: givenKey ?? (LOOPBACK.has(host) ? local?.apiKey : undefined) });
+};

@@ -1,0 +1,126 @@
+import type {
+  DatasetProfile,
+  EvaluationReport,
+  LintFinding,
+  Metrics,
+  ProtocolReport,
+  RowPage,
+  Warning,
+} from '@clove/contracts';
+import { amount, coefficient, count, percent } from './format.js';
+import type { Screen } from './screen.js';
+import { type TableColumn, formatTable } from './table.js';
+
+/** Prints a table with a blank line before it, its header in bold. */
+export const printTable = (
+  screen: Screen,
+  columns: readonly TableColumn[],
+  rows: readonly (readonly string[])[],
+): void => {
+  const [header = '', ...lines] = formatTable(columns, rows);
+  screen.print('', screen.bold(header), ...lines);
+};
+
+/** One line on what an ingest found. */
+export const describeProfile = (profile: DatasetProfile): string => {
+  const span =
+    profile.firstTime === null || profile.lastTime === null
+      ? ''
+      : `, ${profile.firstTime.slice(0, 10)} to ${profile.lastTime.slice(0, 10)}`;
+  const orders = profile.orders === null ? '' : `, ${count(profile.orders)} orders`;
+  const rejected = profile.rejectedRows === 0 ? '' : `, ${count(profile.rejectedRows)} rejected`;
+  return `${profile.kind}: ${count(profile.rows)} rows${rejected}${orders}, ${count(profile.customers)} customers${span}`;
+};
+
+/** The rows that an ingest did not take, by reason, each with the first place where it was met; nothing swallowed. */
+export const rejections = (profile: DatasetProfile): Warning[] =>
+  profile.rejectedByReason.map(({ reason, count: rows }) => {
+    const first = profile.rejectedSample.find((row) => row.reason === reason);
+    const where = first
+      ? `, first in ${first.file}, row ${first.row}${first.column === null ? '' : `, column "${first.column}"`}${first.value === null ? '' : `: "${first.value}"`}`
+      : '';
+    return { code: 'rows-rejected', message: `Rows left out: ${reason}${where}.`, count: rows };
+  });
+
+const lintWarnings = (findings: readonly LintFinding[]): Warning[] =>
+  findings.filter((finding) => finding.severity !== 'info').map(({ code, message }) => ({ code, message }));
+
+/** Everything that an evaluation remarks upon: its warnings and the findings of the leakage lint. */
+export const evaluationWarnings = (report: EvaluationReport): Warning[] => [
+  ...report.warnings,
+  ...lintWarnings(report.lint),
+];
+
+/** Drops repetitions: a dataset's warning may come back in its run's. */
+export const distinctWarnings = (warnings: readonly Warning[]): Warning[] => [
+  ...new Map(warnings.map((warning) => [`${warning.code} ${warning.message}`, warning])).values(),
+];
+
+/** What the figures are about: which spend of which customers was held out. */
+export const describeProtocol = (protocol: ProtocolReport, testCustomers: number): string =>
+  protocol.name === 'forward' && protocol.testOrigin !== null
+    ? `Spend in the ${protocol.horizonDays} days after ${protocol.testOrigin}, held out from training; ${count(testCustomers)} customers`
+    : `${count(testCustomers)} customers held out from training at random (seed ${protocol.seed})`;
+
+const METRIC_COLUMNS: readonly TableColumn[] = [
+  { title: '' },
+  { title: 'RMSE', align: 'right' },
+  { title: 'MAE', align: 'right' },
+  { title: 'R²', align: 'right' },
+  { title: 'MAPE', align: 'right' },
+  { title: 'total bias', align: 'right' },
+  { title: 'Spearman', align: 'right' },
+  { title: 'Gini', align: 'right' },
+  { title: 'decile MAPE', align: 'right' },
+];
+
+const metricCells = (name: string, metrics: Metrics): string[] => [
+  name,
+  amount(metrics.rmse),
+  amount(metrics.mae),
+  coefficient(metrics.r2),
+  percent(metrics.mape),
+  percent(metrics.totalBias, { signed: true }),
+  coefficient(metrics.spearman),
+  coefficient(metrics.normalizedGini),
+  percent(metrics.decileMape),
+];
+
+/** The model beside the baselines, on the same test rows. */
+export const printEvaluation = (screen: Screen, name: string, report: EvaluationReport): void => {
+  screen.print('', describeProtocol(report.protocol, report.testCustomers));
+  printTable(screen, METRIC_COLUMNS, [
+    metricCells(name, report.metrics),
+    ...Object.entries(report.baselines).map(([baseline, metrics]) => metricCells(baseline, metrics)),
+  ]);
+  for (const [baseline, reason] of Object.entries(report.skippedBaselines))
+    screen.print(screen.dim(`  ${baseline} is not shown: ${reason}`));
+};
+
+const MONEY_COLUMNS = new Set(['predicted_clv', 'low', 'high']);
+
+const predictionCell = (column: string, value: string | number | boolean | null): string => {
+  if (value === null) return '';
+  if (typeof value !== 'number') return String(value);
+  if (MONEY_COLUMNS.has(column)) return amount(value);
+  if (column === 'p_buy') return coefficient(value);
+  if (column === 'percentile') return value.toFixed(1);
+  return String(value);
+};
+
+/** The first rows of a prediction file; columns that are empty throughout are left out, wide ones cut. */
+export const printPredictionRows = (screen: Screen, page: RowPage, title: string): void => {
+  const shown = page.columns
+    .map((name, i) => ({ name, i }))
+    .filter(({ name, i }) => name !== 'model_version' && page.rows.some((row) => (row[i] ?? null) !== null))
+    .slice(0, 9);
+  screen.print('', title);
+  printTable(
+    screen,
+    shown.map(({ name, i }) => ({
+      title: name,
+      align: page.rows.some((row) => typeof row[i] === 'number') ? ('right' as const) : ('left' as const),
+    })),
+    page.rows.map((row) => shown.map(({ name, i }) => predictionCell(name, row[i] ?? null).slice(0, 40))),
+  );
+};
