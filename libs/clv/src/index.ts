@@ -1,3 +1,8 @@
+export { computeBaselines } from './baselines.js';
+export { type Encoded, encode, fitSchema, matchColumns, numberOf, preparedWidth, prepareTensor } from './feature-schema.js';
+export { type LabelledRows, lintLeakage } from './lint.js';
+export { computeMetrics } from './metrics.js';
+export { addDays, forwardOrigins, isValidationCustomer, lastObservedOrigin, randomSplit } from './splits.js';
 export { feedforward } from './feedforward.js';
 export { Rng } from './rng.js';
 export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS } from './snapshot-features.js';

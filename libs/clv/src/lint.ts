@@ -1,0 +1,303 @@
+import type { LintFinding } from '@clove/contracts';
+import { pearson, spearman } from './metrics.js';
+import { addDays } from './splits.js';
+import type { Column, Table } from './table.js';
+
+/** One side of a split: rows of a table and the target of each. */
+export type LabelledRows = { table: Table; rows: Int32Array; target: ArrayLike<number> };
+
+/** From here on a correlation is called a copy. */
+const COPY = 0.999;
+/** From here on a fit is called a formula. No honest forecast of people comes near. */
+const FORMULA_R2 = 0.995;
+/** Fewer rows than this can agree by chance. */
+const FEWEST_ROWS = 30;
+/** Rows that the fits look at, spread evenly: enough for figures of three digits. */
+const SAMPLE_ROWS = 20_000;
+const MOST_COLUMNS_TO_FIT = 200;
+/** A split may share this much of its test rows by chance before it is a warning. */
+const DUPLICATE_SHARE = 0.01;
+
+/**
+ * Looks for ways in which a test could flatter a model. Each finding says what was seen and what to do.
+ * @param i.columns feature columns that the model may learn from
+ * @param i.train rows and targets that the model learned from (validation not needed); `test`: those it is judged on
+ * @param i.testR2 the model's own figure on the test rows
+ * @param i.windows protocol forward: the origins; null for protocol random
+ */
+export const lintLeakage = (i: {
+  columns: readonly string[];
+  train: LabelledRows;
+  test: LabelledRows;
+  testR2: number | null;
+  windows: { trainingOrigins: readonly string[]; testOrigin: string; horizonDays: number } | null;
+}): LintFinding[] => {
+  const sample = sampleOf(i.train);
+  const findings: LintFinding[] = [];
+  const copies: string[] = [];
+  const ids: string[] = [];
+  if (sample.rows.length >= FEWEST_ROWS) {
+    for (const name of i.columns) {
+      const column = i.train.table.columns.get(name);
+      if (column === undefined) continue;
+      if (copiesTarget(column, sample)) copies.push(name);
+      if (looksLikeId(column, i.train.rows)) ids.push(name);
+    }
+  }
+  if (copies.length > 0) {
+    findings.push({
+      code: 'feature-predicts-target',
+      severity: 'error',
+      message: `${named(copies)} alone ${copies.length === 1 ? 'predicts' : 'predict'} the target almost exactly. Was it known at the moment of prediction, or is it the target in other words? If so, train without it (ignoreColumns).`,
+      columns: copies,
+    });
+  }
+  if (ids.length > 0) {
+    findings.push({
+      code: 'id-used-as-feature',
+      severity: 'warning',
+      message: `${named(ids)} ${ids.length === 1 ? 'has' : 'have'} a different whole number in every row, as an identifier or a row number has. If so, train without it (ignoreColumns).`,
+      columns: ids,
+    });
+  }
+  findings.push(...functionOfFeatures(i, sample, copies), ...duplicates(i));
+  if (i.windows !== null) findings.push(...overlaps(i.windows));
+  return findings;
+};
+
+const sampleOf = ({ table, rows, target }: LabelledRows): LabelledRows => {
+  if (rows.length <= SAMPLE_ROWS) return { table, rows, target };
+  const step = rows.length / SAMPLE_ROWS;
+  const places = Int32Array.from({ length: SAMPLE_ROWS }, (_, k) => Math.floor(k * step));
+  return {
+    table,
+    rows: places.map((place) => rows[place]!),
+    target: Float64Array.from(places, (place) => target[place]!),
+  };
+};
+
+/** |Pearson| or |Spearman| of a number, or the share of variance between the groups of a text, is almost 1. */
+const copiesTarget = (column: Column, { rows, target }: LabelledRows): boolean => {
+  if (column.kind === 'categorical') return betweenGroups(column.values, rows, target) > COPY;
+  const places = [...rows.keys()].filter((place) => Number.isFinite(column.values[rows[place]!]!));
+  if (places.length < Math.max(FEWEST_ROWS, rows.length / 2)) return false;
+  const x = Float64Array.from(places, (place) => column.values[rows[place]!]!);
+  const y = Float64Array.from(places, (place) => target[place]!);
+  return Math.abs(pearson(x, y) ?? 0) > COPY || Math.abs(spearman(x, y) ?? 0) > COPY;
+};
+
+/** R² of the group means; 0 where the groups are too small to say. */
+const betweenGroups = (values: readonly (string | null)[], rows: Int32Array, target: ArrayLike<number>): number => {
+  const groups = new Map<string | null, { count: number; sum: number }>();
+  let sum = 0;
+  for (let k = 0; k < rows.length; k += 1) {
+    const key = values[rows[k]!] ?? null;
+    const group = groups.get(key) ?? { count: 0, sum: 0 };
+    group.count += 1;
+    group.sum += target[k]!;
+    sum += target[k]!;
+    groups.set(key, group);
+  }
+  if (groups.size < 2 || groups.size * 5 > rows.length) return 0;
+  const mean = sum / rows.length;
+  let total = 0;
+  for (let k = 0; k < rows.length; k += 1) total += (target[k]! - mean) ** 2;
+  let between = 0;
+  for (const group of groups.values()) between += group.count * (group.sum / group.count - mean) ** 2;
+  return total === 0 ? 0 : between / total;
+};
+
+/** Whole numbers, one for each row, as densely packed as numbers that were handed out: within ten times the row count. */
+const looksLikeId = (column: Column, rows: Int32Array): boolean => {
+  if (column.kind === 'categorical') return false; // a text of its own in every row never becomes a feature
+  const seen = new Set<number>();
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const row of rows) {
+    const value = column.values[row]!;
+    if (!Number.isInteger(value) || seen.has(value)) return false;
+    seen.add(value);
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return high - low < 10 * rows.length;
+};
+
+const functionOfFeatures = (
+  i: Parameters<typeof lintLeakage>[0],
+  sample: LabelledRows,
+  copies: readonly string[],
+): LintFinding[] => {
+  if (copies.length > 0) return []; // said already
+  const linear = sample.rows.length >= FEWEST_ROWS ? linearR2(i.columns, sample) : 0;
+  const learned = i.testR2 ?? 0;
+  if (linear <= FORMULA_R2 && learned <= FORMULA_R2) return [];
+  const how =
+    linear > FORMULA_R2
+      ? `A sum of the features gives the target with R² ${linear.toFixed(4)}`
+      : `The model reaches R² ${learned.toFixed(4)} on customers that it has not seen`;
+  return [
+    {
+      code: 'target-is-function-of-features',
+      severity: 'error',
+      message: `${how}: the target looks computed from the features, so this test says nothing about future spend. Use a target that was observed after the features.`,
+    },
+  ];
+};
+
+/**
+ * R² of least squares on the numeric columns, by the normal equations of standardised columns with a small ridge, adjusted
+ * for the number of columns. 0 where there are too few rows or too many columns to say.
+ */
+const linearR2 = (columns: readonly string[], { table, rows, target }: LabelledRows): number => {
+  const numeric = columns.flatMap((name) => {
+    const column = table.columns.get(name);
+    return column?.kind === 'numeric' ? [standardised(Float64Array.from(rows, (row) => column.values[row]!))] : [];
+  });
+  const n = rows.length;
+  const p = numeric.length;
+  if (p === 0 || p > MOST_COLUMNS_TO_FIT || n < 3 * p) return 0;
+  const y = standardised(Float64Array.from({ length: n }, (_, k) => target[k]!));
+  const dot = (a: Float64Array, b: Float64Array): number => {
+    let sum = 0;
+    for (let k = 0; k < n; k += 1) sum += a[k]! * b[k]!;
+    return sum / n;
+  };
+  const gram = numeric.map((a, row) => numeric.map((b, col) => (col > row ? 0 : dot(a, b) + (col === row ? 1e-9 : 0))));
+  const moments = numeric.map((a) => dot(a, y));
+  const weights = solveCholesky(gram, moments);
+  let residual = 0;
+  for (let k = 0; k < n; k += 1) {
+    let fit = 0;
+    for (let j = 0; j < p; j += 1) fit += weights[j]! * numeric[j]![k]!;
+    residual += (y[k]! - fit) ** 2;
+  }
+  const spread = dot(y, y);
+  return spread === 0 ? 0 : 1 - (residual / n / spread) * ((n - 1) / (n - p - 1));
+};
+
+/** Mean 0 and sd 1, missing values at the mean; all 0 where constant. */
+const standardised = (values: Float64Array): Float64Array => {
+  let count = 0;
+  let mean = 0;
+  let squares = 0;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    count += 1;
+    const d = value - mean;
+    mean += d / count;
+    squares += d * (value - mean);
+  }
+  const sd = Math.sqrt(squares / Math.max(1, count));
+  return values.map((value) => (Number.isFinite(value) && sd > 0 ? (value - mean) / sd : 0));
+};
+
+/** Solves A·w = b for a symmetric positive definite A, given by its lower triangle, which is overwritten. */
+const solveCholesky = (a: number[][], b: number[]): number[] => {
+  const n = b.length;
+  const w = [...b];
+  for (let j = 0; j < n; j += 1) {
+    const row = a[j]!;
+    for (let k = 0; k < j; k += 1) {
+      const other = a[k]!;
+      let sum = row[k]!;
+      for (let m = 0; m < k; m += 1) sum -= row[m]! * other[m]!;
+      row[k] = sum / other[k]!;
+    }
+    let diagonal = row[j]!;
+    for (let m = 0; m < j; m += 1) diagonal -= row[m]! ** 2;
+    row[j] = Math.sqrt(Math.max(diagonal, 1e-12));
+    let value = w[j]!;
+    for (let m = 0; m < j; m += 1) value -= row[m]! * w[m]!;
+    w[j] = value / row[j]!;
+  }
+  for (let j = n - 1; j >= 0; j -= 1) {
+    let value = w[j]!;
+    for (let m = j + 1; m < n; m += 1) value -= a[m]![j]! * w[m]!;
+    w[j] = value / a[j]![j]!;
+  }
+  return w;
+};
+
+const duplicates = (i: Parameters<typeof lintLeakage>[0]): LintFinding[] => {
+  const known = new Set(hashRows(i.columns, i.train));
+  let count = 0;
+  for (const hash of hashRows(i.columns, i.test)) if (known.has(hash)) count += 1;
+  if (count === 0) return [];
+  const share = count / i.test.rows.length;
+  return [
+    {
+      code: 'duplicate-rows-across-split',
+      severity: share > DUPLICATE_SHARE ? 'warning' : 'info',
+      message: `${count} of ${i.test.rows.length} test rows (${(100 * share).toFixed(1)} %) have the same features and the same target as a training row. A few are chance where features are coarse; many mean that customers were entered twice, and that the figures flatter.`,
+    },
+  ];
+};
+
+/**
+ * A 53-bit fingerprint of each row's features and target: two 32-bit FNV-1a hashes over the bits of the numbers and the
+ * units of the texts. Among a million rows two different ones meet with a chance of about 1 in 20,000.
+ */
+function* hashRows(columns: readonly string[], { table, rows, target }: LabelledRows): Generator<number> {
+  const float = new Float64Array(1);
+  const words = new Int32Array(float.buffer);
+  const known = columns.flatMap((name) => table.columns.get(name) ?? []);
+  for (let k = 0; k < rows.length; k += 1) {
+    const row = rows[k]!;
+    let a = 0x811c9dc5;
+    let b = 0x1b873593;
+    const take = (word: number): void => {
+      a = Math.imul(a ^ word, 0x01000193);
+      b = Math.imul((b << 13) | (b >>> 19), 5) ^ Math.imul(word ^ (word >>> 15), 0xcc9e2d51);
+    };
+    const takeNumber = (value: number): void => {
+      float[0] = value;
+      take(words[0]!);
+      take(words[1]!);
+    };
+    for (const column of known) {
+      if (column.kind === 'numeric') takeNumber(column.values[row]!);
+      else {
+        const text = column.values[row] ?? '\u0000';
+        for (let c = 0; c < text.length; c += 1) take(text.charCodeAt(c));
+        take(-1);
+      }
+    }
+    takeNumber(target[k]!);
+    yield (mix(b) & 0x1fffff) * 4_294_967_296 + (mix(a) >>> 0);
+  }
+}
+
+const mix = (word: number): number => {
+  const h = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
+};
+
+const overlaps = (windows: {
+  trainingOrigins: readonly string[];
+  testOrigin: string;
+  horizonDays: number;
+}): LintFinding[] => {
+  const { trainingOrigins, testOrigin, horizonDays } = windows;
+  const findings: LintFinding[] = [];
+  const late = trainingOrigins.filter((origin) => addDays(origin, horizonDays) > testOrigin);
+  if (late.length > 0) {
+    findings.push({
+      code: 'overlapping-label-windows',
+      severity: 'error',
+      message: `The labels of the training origins ${late.join(', ')} reach beyond the test origin ${testOrigin}: the model has seen spend that it is tested on.`,
+    });
+  }
+  const ordered = trainingOrigins.toSorted();
+  const crowded = ordered.filter((origin, k) => k > 0 && addDays(ordered[k - 1]!, horizonDays) > origin).length;
+  if (crowded > 0) {
+    findings.push({
+      code: 'overlapping-label-windows',
+      severity: 'info',
+      message: `The training origins lie closer together than the horizon of ${horizonDays} days, so ${crowded + 1} label windows share days: their rows are not independent, which makes the training set look larger than it is. The test window is apart.`,
+    });
+  }
+  return findings;
+};
+
+const named = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
