@@ -1,11 +1,11 @@
 import type { Rng } from './rng.js';
 
 /**
- * A column of generated rows. `time` counts milliseconds since 1970 in UTC. `label` is text out of a short list: each
- * row's code is its place in `labels`.
+ * A column of generated rows. `integer` holds whole numbers, `time` milliseconds since 1970 in UTC. `label` is text out
+ * of a short list: each row's code is its place in `labels`.
  */
 export type GeneratedColumn =
-  | { name: string; kind: 'number' | 'time'; values: Float64Array }
+  | { name: string; kind: 'number' | 'integer' | 'time'; values: Float64Array }
   | { name: string; kind: 'text'; values: string[] }
   | { name: string; kind: 'label'; codes: Uint16Array; labels: readonly string[] };
 
@@ -38,27 +38,28 @@ export function* generateFeatureCustomers(
   for (let done = 0; done < customers; done += chunkRows) {
     const rows = Math.min(chunkRows, customers - done);
     const number = (name: string) => ({ name, kind: 'number' as const, values: new Float64Array(rows) });
+    const integer = (name: string) => ({ name, kind: 'integer' as const, values: new Float64Array(rows) });
     const label = (name: string, labels: readonly string[]) => ({
       name,
       kind: 'label' as const,
       codes: new Uint16Array(rows),
       labels,
     });
-    const age = number('age');
+    const age = integer('age');
     const gender = label('gender', GENDERS);
-    const orders = number('total_orders');
+    const orders = integer('total_orders');
     const orderValue = number('avg_order_value');
-    const first = number('days_since_first_purchase');
-    const last = number('days_since_last_purchase');
-    const views = number('total_page_views');
+    const first = integer('days_since_first_purchase');
+    const last = integer('days_since_last_purchase');
+    const views = integer('total_page_views');
     const session = number('avg_session_duration');
     const bounce = number('bounce_rate');
     const returns = number('return_rate');
-    const diversity = number('category_diversity');
+    const diversity = integer('category_diversity');
     const premium = number('premium_category_ratio');
-    const opens = number('email_opens');
-    const clicks = number('email_clicks');
-    const promo = number('promo_code_usage');
+    const opens = integer('email_opens');
+    const clicks = integer('email_clicks');
+    const promo = integer('promo_code_usage');
     const segment = label('customer_segment', SEGMENTS);
     const clv = number('clv');
     for (let i = 0; i < rows; i += 1) {
@@ -249,7 +250,7 @@ const linesOf = (rng: Rng, nextOrder: () => string): Line[] => {
   for (let day = joined + rng.exponential() / peak; day < end; day += rng.exponential() / peak)
     if (rng.uniform() < DEMAND[Math.floor(day)]!)
       sentBack = orderOn(rng, Math.floor(day), customer, nextOrder, lines) || sentBack;
-  return sentBack ? lines.sort((a, b) => a.time - b.time) : lines;
+  return sentBack ? lines.toSorted((a, b) => a.time - b.time) : lines;
 };
 
 type Buyer = { spend: number; returning: number; favourite: number; second: number; payment: number };
@@ -313,7 +314,7 @@ const finished = (chunk: ReturnType<typeof transactionChunk>, customers: number)
       { name: 'category', kind: 'label', codes: chunk.categories.subarray(0, rows), labels: CATEGORY_LABELS },
       { name: 'payment_type', kind: 'label', codes: chunk.payments.subarray(0, rows), labels: PAYMENT_TYPES },
       { name: 'place', kind: 'label', codes: chunk.places.subarray(0, rows), labels: PLACES },
-      { name: 'quantity', kind: 'number', values: chunk.quantities.subarray(0, rows) },
+      { name: 'quantity', kind: 'integer', values: chunk.quantities.subarray(0, rows) },
     ],
   };
 };

@@ -62,10 +62,13 @@ export const generateFile = (o: GenerateRequest & { file: string }): Promise<{ r
       `Cannot tell the format of "${o.file}": let its name end in ${FORMATS.map(([ending]) => ending).join(', ')}.`,
     );
   return withDuck(o, async (db) => {
-    const rows = await stage(db, o);
+    const { rows, columns } = await stage(db, o);
     o.onProgress?.(0.6, 'writing');
+    const natural = columns.map(
+      ({ name, kind }) => (kind === 'integer' ? `${ident(name)}::BIGINT AS ` : '') + ident(name),
+    );
     await mkdir(dirname(o.file), { recursive: true });
-    await copyTo(db, 'SELECT * FROM generated', o.file, format);
+    await copyTo(db, `SELECT ${natural.join(', ')} FROM generated`, o.file, format);
     o.onProgress?.(1, 'done');
     return { rows };
   });
@@ -91,6 +94,7 @@ const copyTo = async (db: Duck, query: string, file: string, format: string): Pr
 
 const STAGED: Record<GeneratedColumn['kind'], DuckDBType> = {
   number: DOUBLE,
+  integer: DOUBLE,
   time: DOUBLE,
   text: VARCHAR,
   label: USMALLINT,
@@ -99,20 +103,29 @@ const STAGED: Record<GeneratedColumn['kind'], DuckDBType> = {
 /** Rows between two breaths of the event loop. */
 const BREATH_ROWS = 32_768;
 
-/** Makes the view `generated` over all rows of the generator, in order; returns their number. */
-const stage = async (db: Duck, { options, signal, onProgress }: GenerateRequest): Promise<number> => {
+/** Makes the view `generated` over all rows of the generator, in order. */
+const stage = async (
+  db: Duck,
+  { options, signal, onProgress }: GenerateRequest,
+): Promise<{ rows: number; columns: GeneratedChunk['columns'] }> => {
   const rng = new Rng(options.seed);
   const chunks =
     options.generator === 'features'
       ? generateFeatureCustomers(rng, options.customers)
       : generateTransactions(rng, options.customers);
-  let staging: { appender: DuckDBAppender; types: DuckDBType[] } | undefined;
+  let appender: DuckDBAppender | undefined;
+  let columns: GeneratedChunk['columns'] = [];
+  let types: DuckDBType[] = [];
   let rows = 0;
   let breathed = 0;
   for (const chunk of chunks) {
-    staging ??= await createStaging(db, chunk.columns);
+    if (appender === undefined) {
+      columns = chunk.columns;
+      types = columns.map(({ kind }) => STAGED[kind]);
+      appender = await createStaging(db, columns);
+    }
     const values = chunk.columns.map((column) => (column.kind === 'label' ? column.codes : column.values));
-    appendColumns(staging.appender, staging.types, chunk.rows, values);
+    appendColumns(appender, types, chunk.rows, values);
     rows += chunk.rows;
     if (rows - breathed < BREATH_ROWS) continue;
     breathed = rows;
@@ -120,21 +133,19 @@ const stage = async (db: Duck, { options, signal, onProgress }: GenerateRequest)
     throwIfAborted(signal);
     onProgress?.((0.6 * chunk.customers) / options.customers, 'generating');
   }
-  staging?.appender.closeSync();
-  return rows;
+  appender?.closeSync();
+  return { rows, columns };
 };
 
-const createStaging = async (db: Duck, columns: GeneratedChunk['columns']) => {
-  const types = columns.map(({ kind }) => STAGED[kind]);
-  const declared = columns.map(({ name }, i) => `${ident(name)} ${String(types[i])}`);
+const createStaging = async (db: Duck, columns: GeneratedChunk['columns']): Promise<DuckDBAppender> => {
   await db.run(`
-    CREATE TABLE staged (${declared.join(', ')});
-    CREATE VIEW generated AS SELECT ${columns.map(natural).join(', ')} FROM staged`);
-  return { appender: await db.connection.createAppender('staged'), types };
+    CREATE TABLE staged (${columns.map(({ name, kind }) => `${ident(name)} ${String(STAGED[kind])}`).join(', ')});
+    CREATE VIEW generated AS SELECT ${columns.map(unstaged).join(', ')} FROM staged`);
+  return db.connection.createAppender('staged');
 };
 
-/** A staged column as the user sees it. */
-const natural = (column: GeneratedColumn): string => {
+/** A staged column as canonical data has it. */
+const unstaged = (column: GeneratedColumn): string => {
   const name = ident(column.name);
   switch (column.kind) {
     case 'label':
