@@ -10,23 +10,25 @@ export type Context = {
   values: Readonly<Record<string, unknown>>;
 };
 
+type Values = Pick<Context, 'values'>;
+
 /** The value of a text flag. */
-export const text = (ctx: Context, name: string): string | undefined => {
+export const text = (ctx: Values, name: string): string | undefined => {
   const value = ctx.values[name];
   return typeof value === 'string' ? value : undefined;
 };
 
 /** The values of a flag that may be repeated. */
-export const texts = (ctx: Context, name: string): string[] => {
+export const texts = (ctx: Values, name: string): string[] => {
   const value = ctx.values[name];
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 };
 
 /** Whether a flag without a value was given. */
-export const given = (ctx: Context, name: string): boolean => ctx.values[name] === true;
+export const given = (ctx: Values, name: string): boolean => ctx.values[name] === true;
 
 /** The value of a flag that takes a number. */
-export const number = (ctx: Context, name: string): number | undefined => {
+export const number = (ctx: Values, name: string): number | undefined => {
   const value = ctx.values[name];
   return typeof value === 'number' ? value : undefined;
 };

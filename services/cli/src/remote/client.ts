@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { openAsBlob } from 'node:fs';
+import { createWriteStream, openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -31,8 +30,15 @@ import {
 } from '@clove/contracts';
 import type { SourceFile } from '../local/tasks.js';
 
-/** Waiting for a server that does not listen is cut short; waiting for a long answer is not. */
-const isConnectionFailure = (error: unknown): boolean => error instanceof TypeError && error.message === 'fetch failed';
+/** What fetch says about a connection that could not be made or broke: the code of the system, such as ECONNREFUSED. */
+const connectionFailure = (error: unknown): string | undefined => {
+  if (!(error instanceof TypeError)) return undefined;
+  const { cause } = error;
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+};
+
+/** Codes of a connection that was there and broke. */
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 const isProblemCode = (code: string): code is ProblemCode => code in PROBLEMS;
 
@@ -108,10 +114,13 @@ export const createClient = (o: { url: string; apiKey: string | undefined }): Ga
     try {
       response = await fetch(`${base}${path}`, { ...init, headers });
     } catch (error) {
-      if (!isConnectionFailure(error)) throw error;
+      const code = connectionFailure(error);
+      if (code === undefined) throw error;
       throw new CloveError(
         'unavailable',
-        `No Clove gateway answers at ${base}. Start one with "clove start", name another with --url or CLOVE_URL, or work without a server with --local.`,
+        BROKEN.has(code)
+          ? `The connection to the gateway at ${base} broke off (${code}). Try again; its log may say why.`
+          : `No Clove gateway answers at ${base} (${code}). Start one with "clove start", name another with --url or CLOVE_URL, or work without a server with --local.`,
         { cause: error },
       );
     }
@@ -186,8 +195,8 @@ export const createClient = (o: { url: string; apiKey: string | undefined }): Ga
       return get(pageOf(Job), `/v1/jobs?${query}`);
     },
     job: (id) => get(Job, `/v1/jobs/${segment(id)}`),
-    cancelJob: (id) => send(Job, 'POST', `/v1/jobs/${segment(id)}/cancel`),
-    retryJob: (id) => send(Job, 'POST', `/v1/jobs/${segment(id)}/retry`),
+    cancelJob: async (id) => (await send(Accepted, 'POST', `/v1/jobs/${segment(id)}/cancel`)).job,
+    retryJob: async (id) => (await send(Accepted, 'POST', `/v1/jobs/${segment(id)}/retry`)).job,
     jobEvents: async function* (id, signal) {
       const response = await call(`/v1/jobs/${segment(id)}/events`, {
         signal,
@@ -200,13 +209,14 @@ export const createClient = (o: { url: string; apiKey: string | undefined }): Ga
         const events = rest.split(/\r?\n\r?\n/);
         rest = events.pop() ?? '';
         for (const event of events) {
-          const data = event
-            .split(/\r?\n/)
-            .filter((line) => line.startsWith('data:'))
-            .map((line) => line.slice(5).trimStart())
-            .join('\n');
-          // A comment or a heartbeat carries no data.
-          if (data !== '') yield Job.parse(JSON.parse(data));
+          const field = (name: string) =>
+            event
+              .split(/\r?\n/)
+              .filter((line) => line.startsWith(`${name}:`))
+              .map((line) => line.slice(name.length + 1).replace(/^ /, ''))
+              .join('\n');
+          // Heartbeats are comments; a training also tells its epochs.
+          if (field('event') === 'job') yield Job.parse(JSON.parse(field('data')));
         }
       }
     },

@@ -25,23 +25,32 @@ const localStack = (environment: NodeJS.ProcessEnv): { url: string | undefined; 
   return { url, apiKey: read('api-key.secret') };
 };
 
+/** An address and the key to send there, none where there is none to send. */
+export type Connection = { url: string; apiKey: string | undefined };
+
 /**
  * The gateway that the flags name: `--url`, CLOVE_URL, the stack that runs from this checkout, or port 3000 of this
  * machine; with the key of `--api-key`, CLOVE_API_KEY or this checkout's own stack. The checkout's key is sent to this
  * machine only.
+ * @throws CloveError 'invalid-input' where the address is none
  */
-export const connect = (ctx: Context): GatewayClient => {
+export const resolveConnection = (ctx: Pick<Context, 'values' | 'environment'>): Connection => {
   const given = text(ctx, 'url') ?? (ctx.environment['CLOVE_URL'] || undefined);
   const givenKey = text(ctx, 'apiKey') ?? (ctx.environment['CLOVE_API_KEY'] || undefined);
   const local = given !== undefined && givenKey !== undefined ? undefined : localStack(ctx.environment);
   const url = given ?? local?.url ?? DEFAULT_URL;
-  let host: string;
-  try {
-    const parsed = new URL(url);
-    if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') throw new TypeError('not HTTP');
-    host = parsed.hostname;
-  } catch (error) {
-    throw new CloveError('invalid-input', `--url ${url}: give an address such as ${DEFAULT_URL}.`, { cause: error });
-  }
-  return createClient({ url, apiKey: givenKey ?? (LOOPBACK.has(host) ? local?.apiKey : undefined) });
+  const host = hostOf(url);
+  if (host === undefined)
+    throw new CloveError('invalid-input', `--url ${url}: give an address such as ${DEFAULT_URL}.`);
+  return { url, apiKey: givenKey ?? (LOOPBACK.has(host) ? local?.apiKey : undefined) };
 };
+
+/** The host of an HTTP address; undefined for anything else. */
+const hostOf = (url: string): string | undefined => {
+  if (!URL.canParse(url)) return undefined;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' || protocol === 'https:' ? hostname : undefined;
+};
+
+/** A client of the gateway that the flags name. */
+export const connect = (ctx: Context): GatewayClient => createClient(resolveConnection(ctx));
