@@ -1,5 +1,9 @@
+import { availableParallelism } from 'node:os';
+import { dropoutPool } from './dropout.js';
 import { EngineError } from './errors.js';
-import type { Loss, Network, TrainState } from './network.js';
+import { type Loss, type Network, type TrainState, totalSize } from './network.js';
+import { type Feed, type Session, libraryVersions, openSession } from './session.js';
+import { ADAM, type Carried, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
 /** Where training runs. `auto` takes the fastest that is present. */
 export type Backend = 'auto' | 'onnx-cpu';
@@ -14,7 +18,7 @@ export type TrainingSpec = {
   /** Rows of an epoch: the length of every `order`. */
   rows: number;
   backend: Backend;
-  /** Native threads; by the size of a step when left out. */
+  /** Native threads; by the size of a step when left out (see `threadsFor`). */
   threads?: number;
 };
 
@@ -25,10 +29,13 @@ export interface Executor {
   /** Versions of the libraries that compute. */
   readonly versions: Record<string, string>;
   /**
-   * Trains once over the rows named by `order`, batch by batch, and moves the state on.
+   * Trains once over the rows named by `order`, batch by batch, and moves the state on. The last batch holds what is left;
+   * a single row left over is not trained on where the network has batch norm, which needs two.
    * @param i.x [n, inputWidth] row-major; `i.y` [n]; `order`: indices into them, as many as `rows`.
-   * @param i.seed decides the dropout of this epoch: the same state, rows, order, learning rate and seed give the same bytes.
-   * @returns the mean training loss over the rows, as seen with dropout while the parameters moved.
+   * @param i.seed decides the dropout of this epoch: the same state, rows, order, learning rate and seed give the same
+   * bytes, with the same library versions and threads.
+   * @returns the mean training loss over the rows, as seen with dropout while the parameters moved. Not finite where the
+   * training diverged.
    */
   trainEpoch(i: {
     x: Float32Array;
@@ -49,7 +56,216 @@ export interface Executor {
   release(): Promise<void>;
 }
 
-/** Compiles a network for training. */
-export function compileTraining(_spec: TrainingSpec): Promise<Executor> {
-  return Promise.reject(new EngineError('not-ready', 'not written yet'));
+/** Rows that are predicted at once: what they need then still fits the processor's cache. */
+const INFERENCE_ROWS = 1024;
+
+/** Multiply-adds of a training step from which a second thread gains more than it costs to wake it. */
+const SECOND_THREAD_FROM = 30e6;
+
+/**
+ * Native threads for a training step: one for small steps, two from `SECOND_THREAD_FROM` multiply-adds on, where there are
+ * two. A rule rather than a measurement, so that the same seed gives the same bytes.
+ */
+export function threadsFor(network: Network, batchSize: number): number {
+  const weights = network.params.filter((spec) => spec.shape.length > 1);
+  // Forward, the inputs' gradient and the weights' gradient each take one.
+  const multiplyAdds = 3 * batchSize * totalSize(weights);
+  return multiplyAdds < SECOND_THREAD_FROM ? 1 : Math.min(2, availableParallelism());
+}
+
+/**
+ * Compiles a network for training: traces a step, opens the graphs in onnxruntime.
+ * @throws EngineError `unsupported-op` or `invalid-network` where it cannot be traced
+ */
+export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
+  const { network, rows } = spec;
+  const normalised = network.stats.length > 0;
+  if (rows < 1 || spec.batchSize < 1 || (normalised && Math.min(rows, spec.batchSize) < 2)) {
+    throw new EngineError(
+      'invalid-network',
+      `${rows} rows in batches of ${spec.batchSize} cannot be trained; batch norm needs batches of at least 2.`,
+    );
+  }
+  const batchSize = Math.min(spec.batchSize, rows);
+  const threads = spec.threads ?? threadsFor(network, batchSize);
+  const left = rows % batchSize;
+  const plan = [{ batchSize, steps: Math.floor(rows / batchSize) }];
+  if (left > (normalised ? 1 : 0)) plan.push({ batchSize: left, steps: 1 });
+
+  const sessions: Session[] = [];
+  const open = async (onnx: Uint8Array): Promise<Session> => {
+    const session = await openSession(onnx, threads);
+    sessions.push(session);
+    return session;
+  };
+  try {
+    const stages = [];
+    for (const stage of plan) {
+      const graph = epochGraph({ ...spec, batchSize: stage.batchSize });
+      stages.push({ ...stage, maskLength: graph.maskLength, session: await open(graph.onnx) });
+    }
+    const predicting = await open(predictionGraph(network));
+    const losing = await open(lossGraph(network, spec.loss));
+    return new OnnxExecutor(spec, threads, stages, predicting, losing, sessions);
+  } catch (error) {
+    await Promise.all(sessions.map((session) => session.release()));
+    throw error;
+  }
+}
+
+/** Batches of one size, and the graph that trains on them. */
+type Stage = { batchSize: number; steps: number; maskLength: number; session: Session };
+
+class OnnxExecutor implements Executor {
+  readonly backend: string;
+  readonly versions = libraryVersions();
+  private readonly network: Network;
+  private readonly carried: Carried[];
+  private current: TrainState | undefined;
+
+  constructor(
+    private readonly spec: TrainingSpec,
+    threads: number,
+    private readonly stages: Stage[],
+    private readonly predicting: Session,
+    private readonly losing: Session,
+    private readonly sessions: Session[],
+  ) {
+    this.network = spec.network;
+    this.carried = carriedOf(spec.network);
+    this.backend = `onnx-cpu, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  }
+
+  async trainEpoch(i: Parameters<Executor['trainEpoch']>[0]): Promise<{ loss: number }> {
+    const n = this.rowsOf(i.x, i.y);
+    if (i.order.length !== this.spec.rows) {
+      throw new EngineError('size-mismatch', `order names ${i.order.length} rows, compiled were ${this.spec.rows}.`);
+    }
+    if (i.order.some((row) => row < 0 || row >= n)) {
+      throw new EngineError('size-mismatch', `order names a row that is not among the ${n} rows.`);
+    }
+    const before = this.loaded();
+    const steps = this.stages.reduce((sum, stage) => sum + stage.steps, 0);
+    const maskLength = Math.max(...this.stages.map((stage) => stage.maskLength));
+    const data: Record<string, Feed> = {
+      x: { values: i.x, shape: [n, this.network.inputWidth] },
+      y: { values: i.y, shape: [n, 1] },
+    };
+    const tables = {
+      ...adamTables(before.step, steps, i.learningRate),
+      ...(maskLength > 0 ? dropoutPool(i.seed, maskLength, steps) : {}),
+    };
+    let after = before;
+    let [done, rows, lossSum] = [0, 0, 0];
+    for (const { session, steps: turns, batchSize } of this.stages) {
+      const taken = i.order.subarray(rows, rows + turns * batchSize);
+      const feeds: Record<string, Feed> = {
+        ...data,
+        steps: { values: BigInt64Array.of(BigInt(turns)), shape: [] },
+        order: { values: taken, shape: [taken.length] },
+      };
+      for (const [name, values] of Object.entries(tables)) {
+        const part = name === 'pool' ? values : values.subarray(done, done + turns);
+        feeds[name] = { values: part, shape: [part.length] };
+      }
+      for (const { name, length } of this.carried) feeds[name] = { values: after[name], shape: [length] };
+      const outputs = await session.run(feeds);
+      const moved = this.carried.map(({ name }) => [name, outputs[`${name}_out`]!] as const);
+      after = { ...after, ...Object.fromEntries(moved), step: after.step + turns };
+      lossSum += outputs['loss_sum']![0]! * batchSize;
+      done += turns;
+      rows += taken.length;
+    }
+    this.current = after;
+    return { loss: lossSum / rows };
+  }
+
+  async predict(x: Float32Array, rows: number): Promise<Float32Array> {
+    this.expectRows(x, rows, this.network.inputWidth, 'x');
+    let output: Float32Array | undefined;
+    for (let from = 0; from < rows; from += INFERENCE_ROWS) {
+      const count = Math.min(INFERENCE_ROWS, rows - from);
+      const { output: part } = await this.predicting.run(this.inferenceFeeds(x, from, count));
+      output ??= new Float32Array((part!.length / count) * rows);
+      output.set(part!, (part!.length / count) * from);
+    }
+    return output ?? new Float32Array();
+  }
+
+  async loss(x: Float32Array, y: Float32Array, rows: number): Promise<number> {
+    this.expectRows(x, rows, this.network.inputWidth, 'x');
+    this.expectRows(y, rows, 1, 'y');
+    let sum = 0;
+    for (let from = 0; from < rows; from += INFERENCE_ROWS) {
+      const count = Math.min(INFERENCE_ROWS, rows - from);
+      const { loss } = await this.losing.run({
+        ...this.inferenceFeeds(x, from, count),
+        y: { values: y.subarray(from, from + count), shape: [count, 1] },
+      });
+      sum += loss![0]! * count;
+    }
+    return sum / rows;
+  }
+
+  state(): TrainState {
+    const { params, m, v, stats, step } = this.loaded();
+    return { params: params.slice(), m: m.slice(), v: v.slice(), stats: stats.slice(), step };
+  }
+
+  load(state: TrainState): void {
+    const lengths = { params: 0, m: 0, v: 0, stats: 0 };
+    for (const { name, length } of this.carried) lengths[name] = length;
+    for (const name of ['params', 'm', 'v', 'stats'] as const) {
+      if (state[name].length !== lengths[name]) {
+        throw new EngineError(
+          'size-mismatch',
+          `The state holds ${state[name].length} numbers in "${name}", the network ${this.network.name} needs ${lengths[name]}.`,
+        );
+      }
+    }
+    const { params, m, v, stats, step } = state;
+    this.current = { params: params.slice(), m: m.slice(), v: v.slice(), stats: stats.slice(), step };
+  }
+
+  async release(): Promise<void> {
+    this.current = undefined;
+    await Promise.all(this.sessions.splice(0).map((session) => session.release()));
+  }
+
+  private loaded(): TrainState {
+    if (this.current === undefined)
+      throw new EngineError('not-ready', 'Call load with a state first; after release, compile anew.');
+    return this.current;
+  }
+
+  private inferenceFeeds(x: Float32Array, from: number, count: number): Record<string, Feed> {
+    const state = this.loaded();
+    const width = this.network.inputWidth;
+    return {
+      params: { values: state.params, shape: [state.params.length] },
+      ...(state.stats.length > 0 ? { stats: { values: state.stats, shape: [state.stats.length] } } : {}),
+      x: { values: x.subarray(from * width, (from + count) * width), shape: [count, width] },
+    };
+  }
+
+  private rowsOf(x: Float32Array, y: Float32Array): number {
+    this.expectRows(x, y.length, this.network.inputWidth, 'x');
+    return y.length;
+  }
+
+  private expectRows(values: Float32Array, rows: number, width: number, name: string): void {
+    if (values.length !== rows * width) {
+      throw new EngineError('size-mismatch', `${name} holds ${values.length} numbers, not ${rows} rows of ${width}.`);
+    }
+  }
+}
+
+/** For each step t = done + 1, done + 2, …: rate/(1 - β1ᵗ) and 1/√(1 - β2ᵗ), in double precision as PyTorch computes them. */
+function adamTables(done: number, steps: number, rate: number) {
+  const table = (entry: (t: number) => number): Float32Array =>
+    Float32Array.from({ length: steps }, (_, i) => entry(done + i + 1));
+  return {
+    step_size: table((t) => rate / (1 - ADAM.beta1 ** t)),
+    root_correction: table((t) => 1 / Math.sqrt(1 - ADAM.beta2 ** t)),
+  };
 }

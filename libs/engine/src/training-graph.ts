@@ -1,0 +1,202 @@
+/**
+ * The graphs that training runs, traced from a network and a loss.
+ *
+ * Epoch graph: a `Loop` over the batches. The loop carries parameters, Adam's moments, statistics and the sum of the
+ * losses; one turn gathers a batch, runs forward, loss and gradients, and lets Adam move the parameters. What every turn
+ * would compute anew (bias corrections, random numbers) is given per epoch and only looked up.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { DropoutMasks } from './dropout.js';
+import { EngineError } from './errors.js';
+import { type Loss, type Network, type ParamSpec, type Tensors, sizeOf, totalSize } from './network.js';
+import { type Port, encodeModel } from './onnx.js';
+import { TraceBackend, trace, traceAnyRows } from './trace.js';
+
+/** Adam's constants, the defaults of torch.optim.Adam (Kingma & Ba 2015). */
+export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+/** A value that the loop carries: input `name`, output `name_out`, a flat array. */
+export type Carried = { name: 'params' | 'm' | 'v' | 'stats'; length: number };
+
+/** The values of a network that training moves. Without statistics there is nothing to carry for them. */
+export function carriedOf(network: Network): Carried[] {
+  const length = totalSize(network.params);
+  const statistics = totalSize(network.stats);
+  return [
+    { name: 'params', length },
+    { name: 'm', length },
+    { name: 'v', length },
+    ...(statistics > 0 ? [{ name: 'stats', length: statistics } as const] : []),
+  ];
+}
+
+/**
+ * Traces one training step and wraps it into a loop of any number of steps of `batchSize` rows.
+ *
+ * Inputs besides the carried values: `steps`; `x` [n, width]; `y` [n, 1]; `order` (int32), the rows, batch by batch;
+ * for each step `step_size` = rate/(1 - β1ᵗ) and `root_correction` = 1/√(1 - β2ᵗ); where something is dropped `pool` and
+ * for each step `start` (see dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
+ * @returns the graph, and the random numbers that one step reads; 0 where nothing is dropped
+ */
+export function epochGraph(o: { network: Network; loss: Loss; weightDecay: number; batchSize: number }): {
+  onnx: Uint8Array;
+  maskLength: number;
+} {
+  const { network, batchSize } = o;
+  const carried = carriedOf(network);
+  const parameters = totalSize(network.params);
+  const epoch = new TraceBackend(undefined, 'epoch_');
+  const masks = new DropoutMasks(epoch);
+
+  const body = trace((b) => {
+    const thisStep = (table: string): string => b.emit('Gather', [table, 'turn']);
+    const from = b.emit('Mul', [b.emit('Unsqueeze', ['turn', b.ints([0])]), b.ints([batchSize])]);
+    const rows = b.emit('Slice', ['order', from, b.emit('Add', [from, b.ints([batchSize])])]);
+    const x: tf.Tensor2D = b.tensor(b.emit('Gather', ['x', rows]), [batchSize, network.inputWidth]);
+    const y: tf.Tensor2D = b.tensor(b.emit('Gather', ['y', rows]), [batchSize, 1]);
+
+    let stats = '';
+    const step = (...params: tf.Tensor[]): tf.Scalar => {
+      const forward = network.forward(
+        named(network.params, params),
+        named(network.stats, unpacked(b, network.stats, 'stats_in')),
+        x,
+        { training: true, dropout: (t, rate) => masks.apply(b, t, rate) },
+      );
+      if (network.stats.length > 0) stats = b.name(packed(inOrder(network.stats, forward.stats)));
+      return scalar(o.loss(forward.output, y));
+    };
+    const { value, grads } = tf.valueAndGrads(step)(unpacked(b, network.params, 'params_in'));
+
+    const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) => b.tensor<tf.Rank.R1>(name, [parameters]));
+    // Weight decay as in torch.optim.Adam(weight_decay): a part of the gradient, not AdamW's.
+    const g = tf.add(packed(grads), tf.mul(p!, o.weightDecay));
+    const m2 = tf.add(tf.mul(m!, ADAM.beta1), tf.mul(g, 1 - ADAM.beta1));
+    const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.mul(tf.square(g), 1 - ADAM.beta2));
+    const root = tf.add(tf.mul(tf.sqrt(v2), b.tensor(thisStep('root_correction'), [])), ADAM.epsilon);
+    const p2 = tf.sub(p!, tf.mul(tf.div(m2, root), b.tensor(thisStep('step_size'), [])));
+
+    const next = { params: b.name(p2), m: b.name(m2), v: b.name(v2), stats };
+    return b.graph({
+      name: 'step',
+      inputs: [
+        { name: 'turn', type: 'int64', shape: [] },
+        { name: 'go_in', type: 'bool', shape: [] },
+        ...carried.map(({ name, length }) => floats(`${name}_in`, length)),
+        floats('loss_in'),
+      ],
+      outputs: [
+        { name: b.emit('Identity', ['go_in']), type: 'bool', shape: [] },
+        ...carried.map(({ name, length }) => floats(next[name], length)),
+        floats(b.emit('Add', ['loss_in', b.name(value)])),
+      ],
+    });
+  });
+
+  epoch.append({
+    op: 'Loop',
+    inputs: ['steps', epoch.constant([1], [], 'bool'), ...carried.map(({ name }) => name), epoch.constant([0], [])],
+    outputs: [...carried.map(({ name }) => `${name}_out`), 'loss_sum'],
+    attributes: { body: { graph: body } },
+  });
+  const graph = epoch.graph({
+    name: 'epoch',
+    inputs: [
+      { name: 'steps', type: 'int64', shape: [] },
+      ...carried.map(({ name, length }) => floats(name, length)),
+      floats('x', 'rows', network.inputWidth),
+      floats('y', 'rows', 1),
+      { name: 'order', type: 'int32', shape: ['taken'] },
+      floats('step_size', 'turns'),
+      floats('root_correction', 'turns'),
+      ...(masks.length > 0
+        ? [floats('pool', 'pooled'), { name: 'start', type: 'int64', shape: ['turns'] } as const]
+        : []),
+    ],
+    outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss_sum')],
+  });
+  return { onnx: encodeModel(graph), maskLength: masks.length };
+}
+
+/** Inputs `params`, `stats` (where there are some) and `x` [N, width]; output `output` [N, k], nothing dropped. */
+export function predictionGraph(network: Network): Uint8Array {
+  return traceAnyRows('x', (b, rows) => {
+    const output = infer(b, network, rows);
+    return b.graph({
+      name: 'predict',
+      inputs: inferenceInputs(network),
+      outputs: [floats(rename(b, output, 'output'), 'rows', output.shape[1])],
+    });
+  });
+}
+
+/** As `predictionGraph` with the input `y` [N, 1]; output `loss`, the mean over the rows. */
+export function lossGraph(network: Network, loss: Loss): Uint8Array {
+  return traceAnyRows('x', (b, rows) => {
+    const value = scalar(loss(infer(b, network, rows), b.tensor('y', [rows, 1])));
+    return b.graph({
+      name: 'loss',
+      inputs: [...inferenceInputs(network), floats('y', 'rows', 1)],
+      outputs: [floats(rename(b, value, 'loss'))],
+    });
+  });
+}
+
+function infer(b: TraceBackend, network: Network, rows: number): tf.Tensor2D {
+  const { output } = network.forward(
+    named(network.params, unpacked(b, network.params, 'params')),
+    named(network.stats, unpacked(b, network.stats, 'stats')),
+    b.tensor('x', [rows, network.inputWidth]),
+    { training: false, dropout: (x) => x },
+  );
+  return output;
+}
+
+const inferenceInputs = (network: Network): Port[] => [
+  ...carriedOf(network)
+    .filter(({ name }) => name === 'params' || name === 'stats')
+    .map(({ name, length }) => floats(name, length)),
+  floats('x', 'rows', network.inputWidth),
+];
+
+/** A float32 port. */
+export const floats = (name: string, ...shape: (number | string)[]): Port => ({ name, type: 'float32', shape });
+
+/** Gives a tensor's value the name that callers know. */
+export function rename(b: TraceBackend, tensor: tf.Tensor, name: string): string {
+  b.append({ op: 'Identity', inputs: [b.name(tensor)], outputs: [name], attributes: {} });
+  return name;
+}
+
+/** Tensors by name, from a list in the order of the specs. */
+export const named = (specs: readonly ParamSpec[], tensors: readonly tf.Tensor[]): Tensors =>
+  Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
+
+/** The other way round; says which is missing. */
+function inOrder(specs: readonly ParamSpec[], tensors: Tensors): tf.Tensor[] {
+  return specs.map(({ name }) => {
+    const tensor = tensors[name];
+    if (tensor === undefined)
+      throw new EngineError('invalid-network', `forward returned no statistic "${name}" while training.`);
+    return tensor;
+  });
+}
+
+/** Cuts a flat value into the tensors of a list. */
+function unpacked(b: TraceBackend, specs: readonly ParamSpec[], flat: string): tf.Tensor[] {
+  const sizes = specs.map((spec) => sizeOf(spec.shape));
+  const parts =
+    specs.length > 1 ? b.emitMany('Split', [flat, b.ints(sizes)], { axis: { int: 0 } }, specs.length) : [flat];
+  return specs.map((spec, i) => b.tensor(b.reshape(parts[i]!, [sizes[i]!], spec.shape), spec.shape));
+}
+
+/** Lays tensors out one after the other. */
+const packed = (tensors: tf.Tensor[]): tf.Tensor1D => tf.concat1d(tensors.map((tensor) => tf.reshape(tensor, [-1])));
+
+function scalar(loss: tf.Scalar): tf.Scalar {
+  if (loss.size === 1) return tf.reshape(loss, []);
+  throw new EngineError(
+    'invalid-network',
+    `A loss must be one number, the mean over rows; this one has the shape [${loss.shape.join(', ')}].`,
+  );
+}
