@@ -8,14 +8,14 @@ export type Queryable = Prisma.TransactionClient;
 
 /** Where Postgres is, for messages: host, port and database, never the user or the password. */
 export function place(databaseUrl: string): string {
-  if (!URL.canParse(databaseUrl)) {
+  const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : undefined;
+  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '' || url.pathname.length < 2) {
     throw new CloveError(
       'bad-request',
-      'DATABASE_URL is not a URL of the form postgresql://user:password@host:port/database.',
+      'DATABASE_URL is not of the form postgresql://user:password@host:port/database.',
     );
   }
-  const { hostname, port, pathname } = new URL(databaseUrl);
-  return `${hostname}:${port === '' ? '5432' : port}${pathname}`;
+  return `${url.hostname}:${url.port === '' ? '5432' : url.port}${url.pathname}`;
 }
 
 export function connect(databaseUrl: string, maxConnections: number): Database {
@@ -33,57 +33,52 @@ export function connect(databaseUrl: string, maxConnections: number): Database {
   });
 }
 
-/** Prisma's codes for a server that cannot be reached, is too busy, or went away in the middle. */
-const AWAY = new Set(['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2028', 'P2034', 'P2037']);
-/** Prisma's codes for a server that answers, but refuses this user or has no such database or tables. */
-const REFUSED = new Set(['P1000', 'P1003', 'P1010', 'P2021', 'P2022']);
-/** SQLSTATE classes: 08 connection, 53 out of resources, 57P shut down or starting. */
-const AWAY_STATES = /^(08|53|57P)/;
-const AWAY_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH/;
+/**
+ * Names for a server that cannot be reached, is too busy, or went away in the middle: Prisma's codes, the driver
+ * adapter's kinds of error, and classes of SQLSTATE (08 connection, 53 out of resources, 57P shut down or starting).
+ */
+const AWAY =
+  /^(P1001|P1002|P1008|P1011|P1017|P2024|P2028|P2034|P2037|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|TransactionWriteConflict|08...|53...|57P..)$/;
+/** Names for a server that answers, but refuses this user or has no such database, table or column. */
+const REFUSED =
+  /^(P1000|P1003|P1010|P2021|P2022|DatabaseDoesNotExist|DatabaseAccessDenied|AuthenticationFailed|TlsConnectionError|TableDoesNotExist|ColumnNotFound)$/;
+/** What the driver's pool says without any code. */
+const AWAY_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/;
+const UNSTORABLE = /^(22021|22P05)$/;
 
-/** The SQLSTATE of the server's own error inside Prisma's, where there is one. */
-function sqlState(error: unknown): string | undefined {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if ('meta' in at && typeof at.meta === 'object' && at.meta !== null) {
-      const inner = 'driverAdapterError' in at.meta ? at.meta.driverAdapterError : undefined;
-      const found = sqlState(inner);
-      if (found !== undefined) return found;
-    }
-    if (typeof at.cause === 'object' && at.cause !== null && !(at.cause instanceof Error)) {
-      if ('originalCode' in at.cause && typeof at.cause.originalCode === 'string') return at.cause.originalCode;
-    }
-    if ('code' in at && typeof at.code === 'string' && /^[0-9A-Z]{5}$/.test(at.code)) return at.code;
-  }
-  return undefined;
+/** Every name that an error of Prisma, of its driver adapter and of the server has, from the outside in. */
+function namesOf(error: unknown): string[] {
+  if (typeof error !== 'object' || error === null) return [];
+  const fields = new Map<string, unknown>(Object.entries(error));
+  const names = ['code', 'kind', 'originalCode'].map((field) => fields.get(field));
+  const own = names.filter((name) => typeof name === 'string');
+  return [...own, ...['meta', 'driverAdapterError', 'cause'].flatMap((field) => namesOf(fields.get(field)))];
 }
 
 /**
- * What a failed query means to a caller: an `unavailable` CloveError where Postgres is away, `conflict` where a unique
- * value is taken, else the error itself.
+ * What a failed query means to a caller: 'unavailable' where Postgres is away or refuses us, 'conflict' where a value
+ * that must be unique is taken, 'invalid-input' where a text cannot be stored; else the error itself.
+ * @param where as `place` says it
  */
 export function translate(error: unknown, where: string): unknown {
   if (error instanceof CloveError || !(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  if (code === 'P2002') {
+  const names = namesOf(error);
+  const is = (what: RegExp): boolean => names.some((name) => what.test(name));
+  if (is(/^P2002$/)) {
     return new CloveError('conflict', 'This is there already: a value that must be unique is taken.', { cause: error });
   }
-  if (code !== undefined && REFUSED.has(code)) {
+  if (is(UNSTORABLE)) {
+    return new CloveError('invalid-input', 'The text holds a character that cannot be stored.', { cause: error });
+  }
+  if (is(REFUSED)) {
     return new CloveError(
       'unavailable',
-      `Postgres at ${where} answers but cannot be used (${code}): check user, password and database name in DATABASE_URL, and that the migrations have been applied.`,
+      `Postgres at ${where} answers but cannot be used (${names.at(-1)}): check user, password and database name in ` +
+        'DATABASE_URL, and that the migrations have been applied.',
       { cause: error, retryable: false },
     );
   }
-  const state = sqlState(error);
-  if (state === '22021') {
-    return new CloveError('invalid-input', 'The text holds a character that cannot be stored.', { cause: error });
-  }
-  if (
-    (code !== undefined && AWAY.has(code)) ||
-    (state !== undefined && AWAY_STATES.test(state)) ||
-    AWAY_MESSAGES.test(error.message)
-  ) {
+  if (is(AWAY) || AWAY_MESSAGE.test(error.message)) {
     return new CloveError('unavailable', `Postgres at ${where} does not answer; is it running? Try again.`, {
       cause: error,
     });
