@@ -27,17 +27,12 @@ const HEAVY_SKEWNESS = 2;
  *   2 and sign(x)·ln(1+|x|) brings it nearer to 0, that is taken instead of x. Then (x − mean) / sd.
  * - Columns that are constant or empty in the training rows are left out.
  *
- * @param rows training rows; all of the table when undefined. Nothing else of the table is looked at.
+ * @param table the training rows and no others
  * @param columns names to learn from, in the order in which they become features
  * @returns the schema, and a warning for what was left out
  * @throws CloveError `column-missing` where the table lacks one; `not-enough-data` where no column is left
  */
-export const fitSchema = (
-  table: Table,
-  rows: Int32Array | undefined,
-  columns: readonly string[],
-): { schema: FeatureSchema; warnings: Warning[] } => {
-  const at = rows ?? Int32Array.from({ length: table.rows }, (_, i) => i);
+export const fitSchema = (table: Table, columns: readonly string[]): { schema: FeatureSchema; warnings: Warning[] } => {
   const features: Feature[] = [];
   const constant: string[] = [];
   const manyValued: string[] = [];
@@ -50,8 +45,7 @@ export const fitSchema = (
         `There is no column "${name}"; there are ${listed([...table.columns.keys()])}.`,
       );
     }
-    const fitted =
-      column.kind === 'numeric' ? fitNumeric(name, column.values, at) : fitCategorical(name, column.values, at);
+    const fitted = column.kind === 'numeric' ? fitNumeric(name, column.values) : fitCategorical(name, column.values);
     if (fitted === 'constant') constant.push(name);
     else if (fitted === 'many-valued') manyValued.push(name);
     else if (fitted === 'rare') rare.push(name);
@@ -80,18 +74,13 @@ export const fitSchema = (
   return { schema: { features, width: features.reduce((sum, feature) => sum + widthOf(feature), 0) }, warnings };
 };
 
-const fitNumeric = (name: string, values: Float64Array, rows: Int32Array): NumericFeature | 'constant' => {
-  const present = new Float64Array(rows.length);
-  let count = 0;
-  for (const row of rows) {
-    const value = values[row]!;
-    if (isNumber(value)) present[count++] = value;
-  }
-  const missing = rows.length - count;
-  const sorted = present.subarray(0, count).toSorted();
+const fitNumeric = (name: string, values: Float64Array): NumericFeature | 'constant' => {
+  const sorted = values.filter(isNumber).toSorted();
+  const count = sorted.length;
+  const missing = values.length - count;
   if (count === 0 || (sorted[0] === sorted[count - 1] && missing === 0)) return 'constant';
   const median = (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2;
-  const filled = new Float64Array(rows.length).fill(median);
+  const filled = new Float64Array(values.length).fill(median);
   filled.set(sorted);
   const plain = moments(filled);
   let transform: NumericFeature['transform'] = 'none';
@@ -111,17 +100,15 @@ const fitNumeric = (name: string, values: Float64Array, rows: Int32Array): Numer
 const fitCategorical = (
   name: string,
   values: readonly (string | null)[],
-  rows: Int32Array,
 ): CategoricalFeature | 'constant' | 'many-valued' | 'rare' => {
   const counts = new Map<string, number>();
   let present = 0;
-  for (const row of rows) {
-    const value = values[row] ?? null;
+  for (const value of values) {
     if (value === null) continue;
     present += 1;
     counts.set(value, (counts.get(value) ?? 0) + 1);
   }
-  if (counts.size === 0 || (counts.size === 1 && present === rows.length)) return 'constant';
+  if (counts.size === 0 || (counts.size === 1 && present === values.length)) return 'constant';
   if (counts.size > MAX_CATEGORIES && counts.size > MAX_DISTINCT_SHARE * present) return 'many-valued';
   const categories = [...counts]
     .filter(([, count]) => count >= MIN_CATEGORY_ROWS)
@@ -155,10 +142,8 @@ const isNumber = (value: number): boolean => Number.isFinite(Math.fround(value))
 /** Raw inputs of a feature: 1 for a number; its categories and the unknown bucket for text. */
 const widthOf = (feature: Feature): number => (feature.kind === 'numeric' ? 1 : feature.categories.length + 1);
 
-/** What `encode` met. Each map holds only features with a count above 0. */
-export type Encoded = {
-  /** [rows, schema.width] row-major: numbers as they are, NaN where missing; one-hots. */
-  x: Float32Array;
+/** What `encode` met; each map holds only features with a count above 0. */
+export type EncodingCounts = {
   /** Texts that are no known category. */
   unknown: Map<string, number>;
   missing: Map<string, number>;
@@ -166,33 +151,71 @@ export type Encoded = {
   unreadable: Map<string, { count: number; example: string; customer: string }>;
 };
 
+/** Nothing met yet. */
+export const noCounts = (): EncodingCounts => ({ unknown: new Map(), missing: new Map(), unreadable: new Map() });
+
 /**
- * Raw inputs of `model.onnx` for each row of a table. A column that the table lacks counts as missing in every row: let
- * `matchColumns` decide first whether that may be. Numbers written as text are read, `true` and `false` as 1 and 0.
+ * Raw inputs of `model.onnx` for each row of a table: [rows, schema.width] row-major, numbers as they are, NaN where missing,
+ * and one-hots. A column that the table lacks counts as missing in every row: let `matchColumns` decide first
+ * whether that may be. Numbers written as text are read, `true` and `false` as 1 and 0.
+ * @param counts grows by what was met, chunk after chunk
  */
-export const encode = (schema: FeatureSchema, table: Table): Encoded => {
-  const { rows } = table;
+export const encode = (schema: FeatureSchema, table: Table, counts: EncodingCounts): Float32Array => {
   const { width } = schema;
-  const encoded: Encoded = {
-    x: new Float32Array(rows * width),
-    unknown: new Map(),
-    missing: new Map(),
-    unreadable: new Map(),
-  };
+  const x = new Float32Array(table.rows * width);
   let offset = 0;
   for (const feature of schema.features) {
     const column = table.columns.get(feature.name);
-    if (feature.kind === 'numeric') encodeNumeric(encoded, feature, column, table, { width, offset });
-    else encodeCategorical(encoded, feature, column, rows, { width, offset });
+    if (feature.kind === 'numeric') encodeNumeric(x, counts, feature, column, table, { width, offset });
+    else encodeCategorical(x, counts, feature, column, table.rows, { width, offset });
     offset += widthOf(feature);
   }
-  return encoded;
+  return x;
+};
+
+/** What the user should know about the values that were scored. */
+export const encodingWarnings = (schema: FeatureSchema, counts: EncodingCounts): Warning[] => {
+  const warnings: Warning[] = [];
+  const tell = (code: string, met: ReadonlyMap<string, number>, what: (figures: string) => string): void => {
+    if (met.size === 0) return;
+    const figures = [...met].map(([name, count]) => `"${name}" ${count}`).join(', ');
+    const total = [...met.values()].reduce((sum, count) => sum + count, 0);
+    warnings.push({ code, message: what(figures), count: total });
+  };
+  tell(
+    'unknown-category',
+    counts.unknown,
+    (figures) => `Values that training did not have, or hardly, were taken as unknown: ${figures}.`,
+  );
+  // Where training had missing values too, the model knows what to make of them.
+  const expected = new Set(
+    schema.features.filter((feature) => feature.kind === 'numeric' && feature.missingIndicator).map(({ name }) => name),
+  );
+  tell(
+    'missing-value',
+    new Map([...counts.missing].filter(([name]) => !expected.has(name))),
+    (figures) =>
+      `Missing values were filled, numbers with the median of the training rows, texts as unknown: ${figures}.`,
+  );
+  for (const [name, { count, example, customer }] of counts.unreadable) {
+    warnings.push({
+      code: 'text-in-number',
+      message: `Column "${name}" must hold numbers; text in it was taken as missing, first "${example.slice(0, 60)}" of customer "${customer}".`,
+      count,
+    });
+  }
+  return warnings;
 };
 
 type Place = { width: number; offset: number };
 
+const add = (counts: Map<string, number>, name: string, count: number): void => {
+  if (count > 0) counts.set(name, (counts.get(name) ?? 0) + count);
+};
+
 const encodeNumeric = (
-  { x, missing, unreadable }: Encoded,
+  x: Float32Array,
+  { missing, unreadable }: EncodingCounts,
   { name }: NumericFeature,
   column: Column | undefined,
   table: Table,
@@ -200,6 +223,7 @@ const encodeNumeric = (
 ): void => {
   let missed = 0;
   let unread = 0;
+  let first = unreadable.get(name);
   for (let row = 0; row < table.rows; row += 1) {
     let value = Number.NaN;
     if (column?.kind === 'numeric') value = column.values[row]!;
@@ -208,7 +232,7 @@ const encodeNumeric = (
       if (text !== null) value = numberOf(text);
       if (text !== null && Number.isNaN(value)) {
         unread += 1;
-        if (unread === 1) unreadable.set(name, { count: 1, example: text, customer: table.ids[row]! });
+        first ??= { count: 0, example: text, customer: table.ids[row]! };
       }
     }
     if (!isNumber(value)) {
@@ -217,13 +241,13 @@ const encodeNumeric = (
     }
     x[row * width + offset] = value;
   }
-  const first = unreadable.get(name);
-  if (first !== undefined) unreadable.set(name, { ...first, count: unread });
-  if (missed > unread) missing.set(name, missed - unread);
+  if (first !== undefined) unreadable.set(name, { ...first, count: first.count + unread });
+  add(missing, name, missed - unread);
 };
 
 const encodeCategorical = (
-  { x, unknown, missing }: Encoded,
+  x: Float32Array,
+  { unknown, missing }: EncodingCounts,
   { name, categories }: CategoricalFeature,
   column: Column | undefined,
   rows: number,
@@ -239,8 +263,8 @@ const encodeCategorical = (
     else if (place === undefined) unseen += 1;
     x[row * width + offset + (place ?? categories.length)] = 1;
   }
-  if (missed > 0) missing.set(name, missed);
-  if (unseen > 0) unknown.set(name, unseen);
+  add(missing, name, missed);
+  add(unknown, name, unseen);
 };
 
 const textAt = (column: Column | undefined, row: number): string | null => {

@@ -1,13 +1,23 @@
 export { computeBaselines } from './baselines.js';
-export { type Encoded, encode, fitSchema, matchColumns, numberOf, preparedWidth, prepareTensor } from './feature-schema.js';
-export { type LabelledRows, lintLeakage } from './lint.js';
+export {
+  type EncodingCounts,
+  encode,
+  encodingWarnings,
+  fitSchema,
+  matchColumns,
+  noCounts,
+  numberOf,
+  preparedWidth,
+  prepareTensor,
+} from './feature-schema.js';
+export { type Sample, lintLeakage, lintWindows } from './lint.js';
 export { computeMetrics } from './metrics.js';
 export { addDays, forwardOrigins, isValidationCustomer, lastObservedOrigin, randomSplit } from './splits.js';
 export { feedforward } from './feedforward.js';
 export { Rng } from './rng.js';
 export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS } from './snapshot-features.js';
 export type { FeatureGroup, SnapshotFeature } from './snapshot-features.js';
-export type { CategoricalColumn, Column, NumericColumn, Table } from './table.js';
+export { type CategoricalColumn, type Column, type NumericColumn, type Table, pickRows, stackTables } from './table.js';
 export { type LoopOptions, type TrainedNetwork, mse, trainNetwork } from './training.js';
 export {
   type GeneratedChunk,

@@ -1,10 +1,10 @@
 import type { LintFinding } from '@clove/contracts';
 import { pearson, spearman } from './metrics.js';
 import { addDays } from './splits.js';
-import type { Column, Table } from './table.js';
+import { type Column, type Table, pickRows } from './table.js';
 
-/** One side of a split: rows of a table and the target of each. */
-export type LabelledRows = { table: Table; rows: Int32Array; target: ArrayLike<number> };
+/** Customers and the target of each, row by row. */
+export type Sample = { table: Table; target: Float64Array };
 
 /** From here on a correlation is called a copy. */
 const COPY = 0.999;
@@ -21,27 +21,27 @@ const DUPLICATE_SHARE = 0.01;
 /**
  * Looks for ways in which a test could flatter a model. Each finding says what was seen and what to do.
  * @param i.columns feature columns that the model may learn from
- * @param i.train rows and targets that the model learned from (validation not needed); `test`: those it is judged on
+ * @param i.train what the model learned from (validation not needed); `test`: those it is judged on
  * @param i.testR2 the model's own figure on the test rows
  * @param i.windows protocol forward: the origins; null for protocol random
  */
 export const lintLeakage = (i: {
   columns: readonly string[];
-  train: LabelledRows;
-  test: LabelledRows;
+  train: Sample;
+  test: Sample;
   testR2: number | null;
   windows: { trainingOrigins: readonly string[]; testOrigin: string; horizonDays: number } | null;
 }): LintFinding[] => {
-  const sample = sampleOf(i.train);
+  const sample = thinned(i.train);
   const findings: LintFinding[] = [];
   const copies: string[] = [];
   const ids: string[] = [];
-  if (sample.rows.length >= FEWEST_ROWS) {
+  if (sample.table.rows >= FEWEST_ROWS) {
     for (const name of i.columns) {
-      const column = i.train.table.columns.get(name);
+      const column = sample.table.columns.get(name);
       if (column === undefined) continue;
-      if (copiesTarget(column, sample)) copies.push(name);
-      if (looksLikeId(column, i.train.rows)) ids.push(name);
+      if (copiesTarget(column, sample.target)) copies.push(name);
+      if (looksLikeId(i.train.table.columns.get(name)!)) ids.push(name);
     }
   }
   if (copies.length > 0) {
@@ -61,75 +61,70 @@ export const lintLeakage = (i: {
     });
   }
   findings.push(...functionOfFeatures(i, sample, copies), ...duplicates(i));
-  if (i.windows !== null) findings.push(...overlaps(i.windows));
+  if (i.windows !== null) findings.push(...lintWindows(i.windows));
   return findings;
 };
 
-const sampleOf = ({ table, rows, target }: LabelledRows): LabelledRows => {
-  if (rows.length <= SAMPLE_ROWS) return { table, rows, target };
-  const step = rows.length / SAMPLE_ROWS;
-  const places = Int32Array.from({ length: SAMPLE_ROWS }, (_, k) => Math.floor(k * step));
-  return {
-    table,
-    rows: places.map((place) => rows[place]!),
-    target: Float64Array.from(places, (place) => target[place]!),
-  };
+const thinned = ({ table, target }: Sample): Sample => {
+  if (table.rows <= SAMPLE_ROWS) return { table, target };
+  const step = table.rows / SAMPLE_ROWS;
+  const rows = Int32Array.from({ length: SAMPLE_ROWS }, (_, k) => Math.floor(k * step));
+  return { table: pickRows(table, rows), target: Float64Array.from(rows, (row) => target[row]!) };
 };
 
 /** |Pearson| or |Spearman| of a number, or the share of variance between the groups of a text, is almost 1. */
-const copiesTarget = (column: Column, { rows, target }: LabelledRows): boolean => {
-  if (column.kind === 'categorical') return betweenGroups(column.values, rows, target) > COPY;
-  const places = [...rows.keys()].filter((place) => Number.isFinite(column.values[rows[place]!]!));
-  if (places.length < Math.max(FEWEST_ROWS, rows.length / 2)) return false;
-  const x = Float64Array.from(places, (place) => column.values[rows[place]!]!);
-  const y = Float64Array.from(places, (place) => target[place]!);
+const copiesTarget = (column: Column, target: Float64Array): boolean => {
+  if (column.kind === 'categorical') return betweenGroups(column.values, target) > COPY;
+  const present = [...target.keys()].filter((row) => Number.isFinite(column.values[row]!));
+  if (present.length < Math.max(FEWEST_ROWS, target.length / 2)) return false;
+  const x = Float64Array.from(present, (row) => column.values[row]!);
+  const y = Float64Array.from(present, (row) => target[row]!);
   return Math.abs(pearson(x, y) ?? 0) > COPY || Math.abs(spearman(x, y) ?? 0) > COPY;
 };
 
 /** R² of the group means; 0 where the groups are too small to say. */
-const betweenGroups = (values: readonly (string | null)[], rows: Int32Array, target: ArrayLike<number>): number => {
+const betweenGroups = (values: readonly (string | null)[], target: Float64Array): number => {
   const groups = new Map<string | null, { count: number; sum: number }>();
   let sum = 0;
-  for (let k = 0; k < rows.length; k += 1) {
-    const key = values[rows[k]!] ?? null;
+  target.forEach((value, row) => {
+    const key = values[row] ?? null;
     const group = groups.get(key) ?? { count: 0, sum: 0 };
     group.count += 1;
-    group.sum += target[k]!;
-    sum += target[k]!;
+    group.sum += value;
+    sum += value;
     groups.set(key, group);
-  }
-  if (groups.size < 2 || groups.size * 5 > rows.length) return 0;
-  const mean = sum / rows.length;
+  });
+  if (groups.size < 2 || groups.size * 5 > target.length) return 0;
+  const mean = sum / target.length;
   let total = 0;
-  for (let k = 0; k < rows.length; k += 1) total += (target[k]! - mean) ** 2;
+  for (const value of target) total += (value - mean) ** 2;
   let between = 0;
   for (const group of groups.values()) between += group.count * (group.sum / group.count - mean) ** 2;
   return total === 0 ? 0 : between / total;
 };
 
 /** Whole numbers, one for each row, as densely packed as numbers that were handed out: within ten times the row count. */
-const looksLikeId = (column: Column, rows: Int32Array): boolean => {
+const looksLikeId = (column: Column): boolean => {
   if (column.kind === 'categorical') return false; // a text of its own in every row never becomes a feature
   const seen = new Set<number>();
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    const value = column.values[row]!;
+  for (const value of column.values) {
     if (!Number.isInteger(value) || seen.has(value)) return false;
     seen.add(value);
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  return high - low < 10 * rows.length;
+  return high - low < 10 * column.values.length;
 };
 
 const functionOfFeatures = (
   i: Parameters<typeof lintLeakage>[0],
-  sample: LabelledRows,
+  sample: Sample,
   copies: readonly string[],
 ): LintFinding[] => {
   if (copies.length > 0) return []; // said already
-  const linear = sample.rows.length >= FEWEST_ROWS ? linearR2(i.columns, sample) : 0;
+  const linear = sample.table.rows >= FEWEST_ROWS ? linearR2(i.columns, sample) : 0;
   const learned = i.testR2 ?? 0;
   if (linear <= FORMULA_R2 && learned <= FORMULA_R2) return [];
   const how =
@@ -149,15 +144,15 @@ const functionOfFeatures = (
  * R² of least squares on the numeric columns, by the normal equations of standardised columns with a small ridge, adjusted
  * for the number of columns. 0 where there are too few rows or too many columns to say.
  */
-const linearR2 = (columns: readonly string[], { table, rows, target }: LabelledRows): number => {
+const linearR2 = (columns: readonly string[], { table, target }: Sample): number => {
   const numeric = columns.flatMap((name) => {
     const column = table.columns.get(name);
-    return column?.kind === 'numeric' ? [standardised(Float64Array.from(rows, (row) => column.values[row]!))] : [];
+    return column?.kind === 'numeric' ? [standardised(column.values)] : [];
   });
-  const n = rows.length;
+  const n = table.rows;
   const p = numeric.length;
   if (p === 0 || p > MOST_COLUMNS_TO_FIT || n < 3 * p) return 0;
-  const y = standardised(Float64Array.from({ length: n }, (_, k) => target[k]!));
+  const y = standardised(target);
   const dot = (a: Float64Array, b: Float64Array): number => {
     let sum = 0;
     for (let k = 0; k < n; k += 1) sum += a[k]! * b[k]!;
@@ -224,12 +219,12 @@ const duplicates = (i: Parameters<typeof lintLeakage>[0]): LintFinding[] => {
   let count = 0;
   for (const hash of hashRows(i.columns, i.test)) if (known.has(hash)) count += 1;
   if (count === 0) return [];
-  const share = count / i.test.rows.length;
+  const share = count / i.test.table.rows;
   return [
     {
       code: 'duplicate-rows-across-split',
       severity: share > DUPLICATE_SHARE ? 'warning' : 'info',
-      message: `${count} of ${i.test.rows.length} test rows (${(100 * share).toFixed(1)} %) have the same features and the same target as a training row. A few are chance where features are coarse; many mean that customers were entered twice, and that the figures flatter.`,
+      message: `${count} of ${i.test.table.rows} test rows (${(100 * share).toFixed(1)} %) have the same features and the same target as a training row. A few are chance where features are coarse; many mean that customers were entered twice, and that the figures flatter.`,
     },
   ];
 };
@@ -238,12 +233,11 @@ const duplicates = (i: Parameters<typeof lintLeakage>[0]): LintFinding[] => {
  * A 53-bit fingerprint of each row's features and target: two 32-bit FNV-1a hashes over the bits of the numbers and the
  * units of the texts. Among a million rows two different ones meet with a chance of about 1 in 20,000.
  */
-function* hashRows(columns: readonly string[], { table, rows, target }: LabelledRows): Generator<number> {
+function* hashRows(columns: readonly string[], { table, target }: Sample): Generator<number> {
   const float = new Float64Array(1);
   const words = new Int32Array(float.buffer);
   const known = columns.flatMap((name) => table.columns.get(name) ?? []);
-  for (let k = 0; k < rows.length; k += 1) {
-    const row = rows[k]!;
+  for (let row = 0; row < table.rows; row += 1) {
     let a = 0x811c9dc5;
     let b = 0x1b873593;
     const take = (word: number): void => {
@@ -263,7 +257,7 @@ function* hashRows(columns: readonly string[], { table, rows, target }: Labelled
         take(-1);
       }
     }
-    takeNumber(target[k]!);
+    takeNumber(target[row]!);
     yield (mix(b) & 0x1fffff) * 4_294_967_296 + (mix(a) >>> 0);
   }
 }
@@ -273,7 +267,8 @@ const mix = (word: number): number => {
   return h ^ (h >>> 13);
 };
 
-const overlaps = (windows: {
+/** Whether the label windows of training reach into the test, or into each other. */
+export const lintWindows = (windows: {
   trainingOrigins: readonly string[];
   testOrigin: string;
   horizonDays: number;
