@@ -5,6 +5,8 @@ export type Context = {
   screen: Screen;
   /** aborted by the first Ctrl-C; a second one ends the process at once */
   signal: AbortSignal;
+  /** whether Ctrl-C also cancels the job that is waited for; else it goes on without the command */
+  cancelsJobs: boolean;
   environment: NodeJS.ProcessEnv;
   /** flags as commander read them, by their camel-cased names; absent where the user said nothing */
   values: Readonly<Record<string, unknown>>;

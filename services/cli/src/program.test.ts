@@ -26,6 +26,7 @@ const parse = async (...argv: string[]): Promise<{ ctx: Context; args: string[] 
     ctx: {
       screen: createScreen({ json: true, quiet: true, stdout: nowhere, stderr: nowhere }),
       signal: new AbortController().signal,
+      cancelsJobs: false,
       environment: {},
       values: seen.values,
     },

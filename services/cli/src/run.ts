@@ -34,7 +34,10 @@ export const runCli = async (argv: readonly string[]): Promise<number> => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
     try {
       code =
-        (await action({ screen, signal: interruption.signal, environment: process.env, values }, ...args)) ?? EXIT.ok;
+        (await action(
+          { screen, signal: interruption.signal, cancelsJobs: false, environment: process.env, values },
+          ...args,
+        )) ?? EXIT.ok;
     } catch (error) {
       code = exitCodeOf(error);
       if (process.env['DEBUG']) console.error(error);

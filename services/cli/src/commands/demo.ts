@@ -42,7 +42,7 @@ const evaluationFigures = (report: EvaluationReport) => ({
 
 /** Orders to scored customers over the REST API of a running stack. Returns what `--json` prints. */
 const mainJob = async (ctx: Context, stack: Stack, setup: number) => {
-  const client = createClient({ url: stack.url, apiKey: stack.apiKey });
+  const client = createClient({ url: stack.url, apiKey: stack.apiKey, signal: ctx.signal });
   const data = texts(ctx, 'data');
   const {
     dataset,
@@ -114,7 +114,7 @@ export const demo = async (ctx: Context): Promise<void> => {
   if (data.length > 0) await findFiles(data);
   const { stack, seconds } = await startStack(ctx);
   try {
-    ctx.screen.result(await Promise.race([mainJob(ctx, stack, seconds), partDied(stack)]));
+    ctx.screen.result(await Promise.race([mainJob({ ...ctx, cancelsJobs: true }, stack, seconds), partDied(stack)]));
     if (given(ctx, 'once')) return;
     printAddresses(ctx, stack);
     await untilStopped(ctx, stack);

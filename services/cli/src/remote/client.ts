@@ -37,6 +37,8 @@ const connectionFailure = (error: unknown): string | undefined => {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
 };
 
+const CANCEL_TIMEOUT_MS = 5000;
+
 /** Codes of a connection that was there and broke. */
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
@@ -102,8 +104,11 @@ const toError = async (response: Response, url: string): Promise<CloveError> => 
   return new CloveError(known, [detail + hint, ...fields].join('\n  '), errors ? { errors } : {});
 };
 
-/** @param o.apiKey sent as a bearer token; without one only the public routes answer */
-export const createClient = (o: { url: string; apiKey: string | undefined }): GatewayClient => {
+/**
+ * @param o.apiKey sent as a bearer token; without one only the public routes answer
+ * @param o.signal ends every request, with its reason; only a cancel still goes out after it
+ */
+export const createClient = (o: { url: string; apiKey: string | undefined; signal: AbortSignal }): GatewayClient => {
   const base = o.url.replace(/\/+$/, '');
   const segment = encodeURIComponent;
 
@@ -112,7 +117,7 @@ export const createClient = (o: { url: string; apiKey: string | undefined }): Ga
     if (o.apiKey !== undefined) headers.set('authorization', `Bearer ${o.apiKey}`);
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, { ...init, headers });
+      response = await fetch(`${base}${path}`, { signal: o.signal, ...init, headers });
     } catch (error) {
       const code = connectionFailure(error);
       if (code === undefined) throw error;
@@ -195,7 +200,11 @@ export const createClient = (o: { url: string; apiKey: string | undefined }): Ga
       return get(pageOf(Job), `/v1/jobs?${query}`);
     },
     job: (id) => get(Job, `/v1/jobs/${segment(id)}`),
-    cancelJob: async (id) => (await send(Accepted, 'POST', `/v1/jobs/${segment(id)}/cancel`)).job,
+    cancelJob: async (id) => {
+      // Sent after Ctrl-C too, which is when it is wanted most.
+      const signal = AbortSignal.timeout(CANCEL_TIMEOUT_MS);
+      return (await parse(Accepted, await call(`/v1/jobs/${segment(id)}/cancel`, { method: 'POST', signal }))).job;
+    },
     retryJob: async (id) => (await send(Accepted, 'POST', `/v1/jobs/${segment(id)}/retry`)).job,
     jobEvents: async function* (id, signal) {
       const response = await call(`/v1/jobs/${segment(id)}/events`, {

@@ -53,4 +53,4 @@ const hostOf = (url: string): string | undefined => {
 };
 
 /** A client of the gateway that the flags name. */
-export const connect = (ctx: Context): GatewayClient => createClient(resolveConnection(ctx));
+export const connect = (ctx: Context): GatewayClient => createClient({ ...resolveConnection(ctx), signal: ctx.signal });

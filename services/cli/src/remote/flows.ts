@@ -23,7 +23,7 @@ import { describeProfile, rejections } from '../screen/views.js';
 import type { GatewayClient } from './client.js';
 import { followJob } from './follow.js';
 
-/** Follows a job as a step on the screen; Ctrl-C leaves the job running and says so. */
+/** Follows a job as a step on the screen; Ctrl-C leaves the job running and says so, or cancels it where `ctx` says so. */
 const follow = async <T>(
   ctx: Context,
   client: GatewayClient,
@@ -45,6 +45,11 @@ const follow = async <T>(
   } catch (error) {
     step.failed();
     if (!ctx.signal.aborted || job === undefined) throw error;
+    if (ctx.cancelsJobs) {
+      // A job that has just ended, or a server that is gone, needs no cancel.
+      await client.cancelJob(job.id).catch(() => undefined);
+      throw new CloveError('cancelled', 'Cancelled.', { cause: error });
+    }
     throw new CloveError(
       'cancelled',
       `No longer waiting; the job goes on.\n  see it:    clove jobs watch ${job.id}\n  cancel it: clove jobs cancel ${job.id}`,

@@ -6,7 +6,7 @@ import { printable } from './table.js';
 type Sink = { write(text: string): unknown; isTTY?: boolean; columns?: number };
 
 /** A step that takes its time. Ends with `done` or `failed`, once. */
-export type Step = {
+type Step = {
   /** @param fraction 0 to 1 @param stage what is going on, for people */
   update(fraction: number, stage: string): void;
   /** @param summary what came out, on the same line. Returns the seconds that it took. */
@@ -143,7 +143,7 @@ export const createScreen = (o: {
           if (quarter === shown && (fraction > 0 || stage === shownStage)) return;
           shown = quarter;
           shownStage = stage;
-          if (fraction < 1) line(`  ${label} ${String(Math.floor(fraction * 100)).padStart(3)} %  ${stage}`);
+          if (fraction < 1) line(`  · ${label} ${String(Math.floor(fraction * 100)).padStart(3)} %  ${stage}`);
         },
         done: (summary) => {
           end();
@@ -153,7 +153,7 @@ export const createScreen = (o: {
         },
         failed: () => {
           end();
-          if (!o.quiet) line(`  ${onErr('red', '✗')} ${label} ${duration(seconds()).padStart(7)}  ${stage}`);
+          if (!o.quiet) line(`  ${onErr('red', '✗')} ${label} ${duration(seconds()).padStart(7)}  ${stage}`.trimEnd());
         },
       };
     },

@@ -57,7 +57,7 @@ export const distinctWarnings = (warnings: readonly Warning[]): Warning[] => [
 ];
 
 /** What the figures are about: which spend of which customers was held out. */
-export const describeProtocol = (protocol: ProtocolReport, testCustomers: number): string =>
+const describeProtocol = (protocol: ProtocolReport, testCustomers: number): string =>
   protocol.name === 'forward' && protocol.testOrigin !== null
     ? `Spend in the ${protocol.horizonDays} days after ${protocol.testOrigin}, held out from training; ${count(testCustomers)} customers`
     : `${count(testCustomers)} customers held out from training at random (seed ${protocol.seed})`;

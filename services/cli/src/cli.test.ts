@@ -1,0 +1,263 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DatasetProfile, EvaluationReport, ModelManifest, PREDICTION_COLUMNS, type Warning } from '@clove/contracts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+/** The built command, run as a user runs it: a process of its own, alone (`--local`), in a folder of its own. */
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'clove-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+type Outcome = { code: number | null; stdout: string; stderr: string };
+const clove = (line: string): Promise<Outcome> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...line.split(' ')], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], CLOVE_HOME: folder },
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+
+/** Runs a command that must succeed and reads its one JSON document. */
+const json = async (line: string): Promise<Record<string, unknown>> => {
+  const { code, stdout, stderr } = await clove(`${line} --json`);
+  expect(`${code} ${stderr}`).toMatch(/^0 /);
+  return JSON.parse(stdout) as Record<string, unknown>;
+};
+
+/** Runs a command that must fail: with this exit code, and one message without a stack. */
+const refusal = async (line: string, exitCode: number): Promise<string> => {
+  const { code, stderr, stdout } = await clove(line);
+  expect([code, stderr]).toEqual([exitCode, expect.stringMatching(/^error: /m)]);
+  expect(stderr).not.toMatch(/\n\s+at .*\.js/);
+  expect(stdout).toBe('');
+  return stderr;
+};
+
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+const write = (name: string, rows: readonly (readonly string[])[]) =>
+  writeFileSync(join(folder, name), rows.map((row) => row.join(',')).join('\n') + '\n');
+const table = (name: string) => {
+  const [header = [], ...rows] = read(name)
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => line.split(','));
+  return { header, rows };
+};
+const sha = (name: string) =>
+  createHash('sha256')
+    .update(readFileSync(join(folder, name)))
+    .digest('hex');
+
+const SMALL = '--hidden 16,8 --epochs 6 --threads 1';
+
+beforeAll(async () => {
+  await json('generate --generator features --customers 600 --seed 3 --out customers.csv');
+  await json(`train --local --data customers.csv --out model ${SMALL}`);
+}, 120_000);
+
+describe('a table of customers', () => {
+  test('train writes a model folder of four files that the contracts know', () => {
+    expect(readdirSync(join(folder, 'model')).toSorted()).toEqual([
+      'checkpoint.safetensors',
+      'evaluation.json',
+      'model.json',
+      'model.onnx',
+    ]);
+    const manifest = ModelManifest.parse(JSON.parse(read('model/model.json')));
+    expect(manifest).toMatchObject({ kind: 'features', target: 'clv', options: { hidden: [16, 8], epochs: 6 } });
+    expect(EvaluationReport.parse(JSON.parse(read('model/evaluation.json'))).testCustomers).toBe(120);
+  });
+
+  test('predict writes one row per customer with the documented columns, and says so in JSON', async () => {
+    const { prediction } = await json('predict --local --model model --data customers.csv --out out.csv');
+    expect(prediction).toMatchObject({ rows: 600, file: join(folder, 'out.csv') });
+    const { header, rows } = table('out.csv');
+    expect(header).toEqual([...PREDICTION_COLUMNS]);
+    expect(rows).toHaveLength(600);
+    expect(new Set(rows.map(([id]) => id)).size).toBe(600);
+    for (const row of rows) expect(Number.isFinite(Number(row[1]))).toBe(true);
+  });
+
+  test('the name of the output decides its format', async () => {
+    await json('predict --local --model model --data customers.csv --out out.parquet');
+    expect(readFileSync(join(folder, 'out.parquet')).subarray(0, 4).toString()).toBe('PAR1');
+    expect(await refusal('predict --local --model model --data customers.csv --out out.xlsx', 2)).toContain('--out');
+  });
+
+  test('evaluate reports the model and the baselines on the same customers', async () => {
+    const { evaluation } = await json('evaluate --local --model model --data customers.csv');
+    const report = EvaluationReport.parse(evaluation);
+    expect(report.baselines.mean).toBeDefined();
+    expect(report.metrics.rmse).toBeGreaterThan(0);
+  });
+
+  test('for people there is a table on stdout and progress on stderr', async () => {
+    const { code, stdout, stderr } = await clove('evaluate --local --model model --data customers.csv');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/RMSE +MAE +R² +MAPE +total bias +Spearman +Gini +decile MAPE/);
+    expect(stdout).toMatch(/^ {2}feedforward .*\d/m);
+    expect(stdout).toMatch(/^ {2}mean .*\d/m);
+    expect(stderr).toMatch(/✓ evaluate/);
+  });
+
+  test('the same seed gives the same model bytes, another seed others', async () => {
+    await json(`train --local --data customers.csv --out again ${SMALL}`);
+    await json(`train --local --data customers.csv --out other --seed 43 ${SMALL}`);
+    expect(sha('again/model.onnx')).toBe(sha('model/model.onnx'));
+    expect(sha('other/model.onnx')).not.toBe(sha('model/model.onnx'));
+  });
+
+  test('a category that training never saw is scored, reported and counted', async () => {
+    const { header, rows } = table('customers.csv');
+    const segment = header.indexOf('customer_segment');
+    write('segments.csv', [header, ...rows.slice(0, 50).map((row, i) => (i < 7 ? row.with(segment, 'Z') : row))]);
+    const result = await json('predict --local --model model --data segments.csv --out segments-out.csv');
+    expect(table('segments-out.csv').rows).toHaveLength(50);
+    const warnings = result['warnings'] as Warning[];
+    expect(
+      warnings.filter((warning) => warning.message.includes('customer_segment') && warning.count === 7),
+    ).toHaveLength(1);
+  });
+
+  test('12 of 16 features missing is an error that names them', async () => {
+    const { header, rows } = table('customers.csv');
+    write(
+      'narrow.csv',
+      [header, ...rows].map((row) => row.slice(0, 4)),
+    );
+    const message = await refusal('predict --local --model model --data narrow.csv', 3);
+    for (const missing of header.slice(4, 16)) expect(message).toContain(missing);
+  });
+
+  test('a target that does not vary is refused', async () => {
+    const { header, rows } = table('customers.csv');
+    write('constant.csv', [header, ...rows.map((row) => row.with(header.indexOf('clv'), '5'))]);
+    expect(await refusal(`train --local --data constant.csv --out no ${SMALL}`, 3)).toContain('clv');
+    expect(readdirSync(folder)).not.toContain('no');
+  });
+
+  test('a target that is not there is refused by name', async () => {
+    expect(await refusal(`train --local --data customers.csv --out no --target revenue`, 3)).toContain('revenue');
+  });
+});
+
+describe('an order history', () => {
+  test('ingest once, then train and predict on the dataset folder', async () => {
+    await json('generate --generator transactions --customers 400 --seed 5 --out orders.csv.gz');
+    const { dataset } = await json('ingest --local --data orders.csv.gz --out shop');
+    const profile = DatasetProfile.parse((dataset as { profile: unknown }).profile);
+    expect(profile).toMatchObject({ kind: 'transactions', rejectedRows: 0 });
+
+    const trained = await json(`train --local --data shop --out shop-model --horizon-days 60 --origins 2 ${SMALL}`);
+    const evaluation = EvaluationReport.parse(trained['evaluation']);
+    expect(evaluation.protocol).toMatchObject({ name: 'forward', horizonDays: 60 });
+    expect(evaluation.protocol.trainingOrigins).toHaveLength(2);
+
+    const { prediction } = await json('predict --local --model shop-model --data shop --out shop.csv');
+    expect(prediction).toMatchObject({ rows: profile.customers, asOf: profile.lastTime?.slice(0, 10) });
+    expect(table('shop.csv').rows).toHaveLength(profile.customers);
+  }, 120_000);
+});
+
+describe("a new user's mistakes", () => {
+  test('a preset that does not fit the file', async () => {
+    expect(await refusal('ingest --local --data customers.csv --preset olist --out no', 3)).toMatch(/olist/);
+  });
+
+  test('a column that is not there', async () => {
+    write('orders.csv', [
+      ['who', 'when', 'paid'],
+      ['a', '2024-01-01', '5'],
+    ]);
+    expect(
+      await refusal('ingest --local --data orders.csv --customer buyer --time when --amount paid --out no', 3),
+    ).toMatch(/buyer/);
+  });
+
+  test('an empty file, and a file with a header and no row', async () => {
+    writeFileSync(join(folder, 'empty.csv'), '');
+    expect(await refusal('ingest --local --data empty.csv --out no', 3)).toContain('empty.csv');
+    writeFileSync(join(folder, 'header.csv'), read('customers.csv').split('\n')[0] + '\n');
+    expect(await refusal('predict --local --model model --data header.csv', 3)).toContain('header.csv');
+  });
+
+  test('a file that is not there', async () => {
+    expect(await refusal('train --local --data nowhere.csv', 3)).toMatch(/--data nowhere\.csv: there is no such file/);
+  });
+
+  test('a model folder that is none', async () => {
+    expect(await refusal('predict --local --model . --data customers.csv', 2)).toMatch(/--model \..*model\.json/);
+  });
+
+  test('flags that do not go together, or are missing', async () => {
+    expect(await refusal('train --local', 2)).toContain('--data');
+    expect(await refusal('train --local --dataset ds_1 --data customers.csv', 2)).toContain('--dataset');
+    expect(await refusal('train --local --url http://127.0.0.1:1 --data customers.csv', 2)).toContain('--url');
+    expect(await refusal('predict --local --data customers.csv', 2)).toContain('--model');
+  });
+
+  test('no server there', async () => {
+    expect(await refusal('jobs list --url http://127.0.0.1:9', 4)).toMatch(/clove start/);
+  });
+
+  test('with --json, a program finds one document on stdout even then', async () => {
+    const failed = await clove('train --local --data nowhere.csv --json');
+    expect([failed.code, JSON.parse(failed.stdout)]).toEqual([
+      3,
+      { error: { code: 'data-unreadable', message: expect.stringContaining('nowhere.csv') as string } },
+    ]);
+    const usage = await clove('train --epochs none --json');
+    expect([usage.code, JSON.parse(usage.stdout)]).toMatchObject([2, { error: { code: 'invalid-input' } }]);
+  });
+});
+
+describe('the command itself', () => {
+  test('--help exits 0 and documents the exit codes', async () => {
+    const { code, stdout } = await clove('--help');
+    expect(code).toBe(0);
+    for (const name of [
+      'demo',
+      'start',
+      'ingest',
+      'generate',
+      'train',
+      'evaluate',
+      'predict',
+      'models',
+      'jobs',
+      'doctor',
+    ])
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    expect(stdout).toContain('Exit codes:');
+  });
+
+  test('Ctrl-C during local work cancels it: exit code 130, nothing written', async () => {
+    const child = spawn(
+      process.execPath,
+      [MAIN, ...'train --local --data customers.csv --out cut --epochs 10000 --patience 10000'.split(' ')],
+      { cwd: folder, env: { PATH: process.env['PATH'], CLOVE_HOME: folder } },
+    );
+    let stderr = '';
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text;
+        // Once the training has begun.
+        if (/ingest .* customers/.test(stderr)) child.kill('SIGINT');
+      });
+      child.on('error', reject);
+      child.on('close', resolve);
+    });
+    expect([code, stderr]).toEqual([130, expect.stringMatching(/error: .*[Cc]ancelled/)]);
+    expect(readdirSync(folder)).not.toContain('cut');
+  });
+});
