@@ -8,7 +8,7 @@ import type { Gateway } from './gateway.js';
 import { requireAuthentication } from './plugins/authentication.js';
 import { installDocumentation } from './plugins/documentation.js';
 import { installMetrics } from './plugins/metrics.js';
-import { installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
+import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
 import { startReconciler } from './plugins/reconciler.js';
 import { datasetRoutes } from './routes/datasets.js';
 import { evaluationRoutes } from './routes/evaluations.js';
@@ -71,6 +71,8 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
     http: { headersTimeout: 30_000 },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    frameworkErrors: answerProblem,
+    clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 200 },
   });
   app.setValidatorCompiler(validatorCompiler);

@@ -63,7 +63,7 @@ import { z } from 'zod';
 /** Bodies. A field that nobody reads is a misspelt one: it is refused, never dropped. */
 export const bodies = {
   Login: Login.strict(),
-  CreateApiKey.strict(),
+  CreateApiKey: CreateApiKey.strict(),
   GenerateDataset: GenerateDataset.strict(),
   IngestOptions: IngestOptions.extend({ mapping: TransactionMapping.strict().default({}) }).strict(),
   StartRun: StartRun.strict(),
@@ -160,25 +160,25 @@ export const file = (
 
 export const noContent = z.null().describe('Done; no content');
 
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Problem } },
+});
+
 /**
- * Problem answers of a route, by code. Every route may also meet `internal` and `unavailable`. Typed as nothing, so that
- * handlers are held to their good answers: problems are thrown, never returned.
+ * Problem answers of a route, by code; what every route may meet is under `default`. Typed as nothing, so that handlers are
+ * held to their good answers: problems are thrown, never returned.
  */
 export const problems = (...codes: ProblemCode[]): Record<never, never> => {
-  const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, 'unavailable', 'internal'] as const) {
-    const { status } = PROBLEMS[code];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  const byStatus: Record<string, string> = {};
+  for (const code of codes) {
+    const { status, title } = PROBLEMS[code];
+    byStatus[status] = [byStatus[status], `${code}: ${title}`].filter(Boolean).join('; ');
   }
-  return Object.fromEntries(
-    [...byStatus].map(([status, list]) => [
-      status,
-      {
-        description: list.map((code) => `${code}: ${PROBLEMS[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: Problem } },
-      },
-    ]),
-  );
+  return {
+    ...Object.fromEntries(Object.entries(byStatus).map(([status, text]) => [status, problem(text)])),
+    default: problem('Any other problem, such as bad-request, unavailable or internal'),
+  };
 };
 
 /** Problems of every route that needs a credential; add the route's own. */

@@ -80,6 +80,17 @@ const formBody = ({ name, json }: Form): Tree => ({
   },
 });
 
+const IDEMPOTENCY_HEADER = {
+  type: 'object',
+  properties: {
+    'Idempotency-Key': {
+      type: 'string',
+      maxLength: 200,
+      description: 'The same key with the same request gets the first answer again, and nothing is done twice',
+    },
+  },
+};
+
 /** `/openapi.json` and the page `/docs`, generated from the schemas of the routes. Install before the first route. */
 export async function installDocumentation(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
@@ -103,9 +114,16 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
       security: [{ apiKey: [] }, { session: [] }],
     },
     transform: (input) => {
-      const output = jsonSchemaTransform(input);
-      const form = (input.route as RouteOptions).config?.form;
-      return form === undefined ? output : { ...output, schema: { ...output.schema, body: formBody(form) } };
+      const { url, schema } = jsonSchemaTransform(input);
+      const { method, config } = input.route as RouteOptions;
+      return {
+        url,
+        schema: {
+          ...schema,
+          ...(config?.form === undefined ? {} : { body: formBody(config.form) }),
+          ...(method === 'POST' && config?.public !== true ? { headers: IDEMPOTENCY_HEADER } : {}),
+        },
+      };
     },
     transformObject: (input) =>
       tidySchemas(jsonSchemaTransformObject(input) as Tree) as ReturnType<typeof jsonSchemaTransformObject>,

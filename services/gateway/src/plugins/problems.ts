@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { CloveError, PROBLEMS, type Problem, type ProblemCode, type Schema } from '@clove/contracts';
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 
 /** RFC 6901: `~` and `/` in a field's name are escaped. */
@@ -129,7 +131,8 @@ function problemOf(error: CloveError, request: FastifyRequest): Problem {
 /** Path of the request without its query. */
 export const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? '/';
 
-function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Answers a request with the problem document of an error, and logs it: a fault of ours in full, a refusal in a line. */
+export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toCloveError(error, request);
   const problem = problemOf(known, request);
   if (problem.status >= 500) request.log.error({ err: error }, 'the request failed');
@@ -141,9 +144,35 @@ function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): F
 
 /** Every error leaves as `application/problem+json`. Install before the first route: routes take the handler of their time. */
 export function installProblems(app: FastifyInstance): void {
-  app.setErrorHandler(answer);
+  app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request, reply) => {
     const what = `there is no ${request.method} ${pathOf(request)}; /docs lists what there is`;
-    return answer(new CloveError('not-found', what), request, reply);
+    return answerProblem(new CloveError('not-found', what), request, reply);
   });
+}
+
+/**
+ * Answers what is not HTTP, or too slow or too long a head to be one, on the bare socket: there is no request yet.
+ * Installed by the server's `clientErrorHandler`.
+ */
+export function answerClientError(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const [line, detail] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'the request did not arrive in time']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'the headers are too long']
+        : ['400 Bad Request', 'this is no HTTP request'];
+  const body = JSON.stringify({
+    type: 'urn:clove:problem:bad-request',
+    title: PROBLEMS['bad-request'].title,
+    status: Number(line.slice(0, 3)),
+    detail,
+    code: 'bad-request',
+    requestId: randomUUID(),
+  } satisfies Problem);
+  socket.end(
+    `HTTP/1.1 ${line}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `connection: close\r\n\r\n${body}`,
+  );
 }

@@ -5,7 +5,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
 import { Health, json, problems } from '../schemas.js';
 
-const CHECK_LIMIT_MS = 3000;
+const CHECK_LIMIT_MS = 2000;
 
 const PAGE = `<!doctype html>
 <html lang="en">

@@ -1,0 +1,232 @@
+/** What the tests of the gateway share: an app on a database and a queue of its own, and a hand that plays the workers. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  type ArtifactName,
+  type DatasetProfile,
+  type EvaluationReport,
+  GatewayEnv,
+  type Metrics,
+  type ModelManifest,
+  type ModelVersion,
+  type PredictionSummary,
+  Question,
+  type Reply,
+  TrainingOptions,
+} from '@clove/contracts';
+import { createLogger, createProducer, startAnswering } from '@clove/runtime';
+import { artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { inject } from 'vitest';
+import { buildApp } from './app.js';
+import { ensureAdmin } from './credentials.js';
+import type { Gateway } from './gateway.js';
+
+/** Address of a database that is this test file's alone; `migrate` makes it. */
+export function freshDatabaseUrl(): string {
+  const url = new URL(inject('databaseUrl'));
+  url.pathname = `/gateway_${randomBytes(6).toString('hex')}`;
+  return url.href;
+}
+
+export const API_KEY = 'clv_an-api-key-of-the-tests-1234567890';
+export const bearer = { authorization: `Bearer ${API_KEY}` };
+
+export const metrics: Metrics = {
+  rmse: 10,
+  mae: 5,
+  r2: 0.8,
+  mape: 0.2,
+  mapeShare: 0.9,
+  totalBias: 0.01,
+  spearman: 0.7,
+  normalizedGini: 0.8,
+  decileMape: 0.1,
+};
+
+export const report: EvaluationReport = {
+  protocol: {
+    name: 'random',
+    horizonDays: null,
+    testOrigin: null,
+    trainingOrigins: [],
+    trainRows: 72,
+    validationRows: 8,
+    testRows: 20,
+    seed: 42,
+  },
+  testCustomers: 20,
+  metrics,
+  baselines: { mean: metrics },
+  skippedBaselines: { heuristic: 'needs orders' },
+  lint: [],
+  warnings: [],
+};
+
+export const profile: DatasetProfile = {
+  kind: 'features',
+  rows: 100,
+  customers: 100,
+  orders: null,
+  rejectedRows: 1,
+  rejectedByReason: [{ reason: 'not a number', count: 1 }],
+  rejectedSample: [{ file: 'a.csv', row: 3, column: 'age', value: 'old', reason: 'not a number' }],
+  duplicateRows: 0,
+  firstTime: null,
+  lastTime: null,
+  totalAmount: null,
+  targetColumn: 'clv',
+  idColumn: null,
+  columns: [],
+  warnings: [{ code: 'rows-rejected', message: 'one row was not taken', count: 1 }],
+  reading: null,
+};
+
+export const summary: PredictionSummary = { customers: 2, total: 30, mean: 15, median: 15, sd: 5, min: 10, max: 20 };
+
+const options = TrainingOptions.parse({});
+export const manifest: ModelManifest = {
+  format: 1,
+  type: 'feedforward',
+  head: 'mse',
+  kind: 'features',
+  target: 'clv',
+  horizonDays: null,
+  idColumn: null,
+  schema: {
+    features: [
+      { kind: 'numeric', name: 'age', transform: 'none', median: 40, mean: 40, sd: 10, missingIndicator: false },
+    ],
+    width: 1,
+  },
+  parameters: 10,
+  interval: { level: 0.8, below: 1, above: 1 },
+  options,
+  training: {
+    datasetId: null,
+    rows: 72,
+    targetMean: 15,
+    asOf: [],
+    epochs: [],
+    bestEpoch: 1,
+    seconds: 1,
+    backend: 'onnx-cpu, 1 thread',
+    versions: {},
+  },
+  warnings: [],
+};
+
+/** Ends a job's way through the registry as its worker would. */
+export const workers = ({ registry, artifacts }: Gateway) => {
+  const work = async (jobId: string, make: () => Promise<unknown>) => {
+    await registry.jobs.start(jobId, 'a test');
+    await make();
+    await registry.jobs.succeed(jobId);
+  };
+  return {
+    ingest: (jobId: string, datasetId: string) =>
+      work(jobId, async () => {
+        await artifacts.put(artifactKeys.data(datasetId), 'parquet');
+        await artifacts.put(artifactKeys.profile(datasetId), JSON.stringify(profile));
+        await registry.datasets.complete(datasetId, profile);
+      }),
+    train: async (jobId: string, runId: string): Promise<ModelVersion> => {
+      const versionId = newId('version');
+      const files = { 'model.onnx': 'onnx', 'model.json': JSON.stringify(manifest) };
+      let version: ModelVersion | undefined;
+      await work(jobId, async () => {
+        const stored = [];
+        for (const [name, content] of Object.entries(files) as [ArtifactName, string][]) {
+          stored.push({ name, ...(await artifacts.put(artifactKeys.version(versionId, name), content)) });
+        }
+        version = await registry.runs.complete(runId, { versionId, manifest, evaluation: report, artifacts: stored });
+      });
+      return version!;
+    },
+    predict: (jobId: string, predictionId: string) =>
+      work(jobId, async () => {
+        await artifacts.put(
+          artifactKeys.prediction(predictionId, 'predictions.csv'),
+          'customer_id,predicted_clv\n1,10\n',
+        );
+        await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), 'PAR1');
+        await registry.predictions.complete(predictionId, { rows: 2, summary, warnings: [], asOf: null });
+      }),
+    evaluate: (jobId: string, evaluationId: string) =>
+      work(jobId, async () => registry.evaluations.complete(evaluationId, report)),
+  };
+};
+
+export type TestGateway = Awaited<ReturnType<typeof openTestGateway>>;
+
+/** A gateway with its own database, queue prefix and artifact folder; close it after the tests. */
+export async function openTestGateway(overrides: Partial<Record<keyof GatewayEnv, string>> = {}) {
+  const dir = await mkdtemp(path.join(tmpdir(), 'clove-gateway-'));
+  const env = GatewayEnv.parse({
+    DATABASE_URL: freshDatabaseUrl(),
+    REDIS_URL: inject('redisUrl'),
+    ARTIFACTS_DIR: dir,
+    CLOVE_API_KEY: API_KEY,
+    ...overrides,
+  });
+  await migrate(env.DATABASE_URL);
+  const registry = openRegistry(env.DATABASE_URL, { maxConnections: 5 });
+  const queue = { redisUrl: env.REDIS_URL, prefix: `test-${randomBytes(6).toString('hex')}` };
+  const producer = createProducer(queue);
+  const logger = createLogger('gateway', 'silent');
+  const gateway: Gateway = { env, registry, artifacts: openArtifacts(dir), producer, logger };
+  await ensureAdmin(env, registry);
+  const app = await buildApp(gateway);
+  await app.ready();
+  return {
+    app,
+    gateway,
+    dir,
+    work: workers(gateway),
+    /** Plays the scorers: answers every question until it is closed. */
+    answer: (reply: (question: Question) => Reply) =>
+      startAnswering({
+        ...queue,
+        logger,
+        concurrency: 1,
+        answer: async ({ key }) => {
+          const question = Question.parse(await gateway.artifacts.readJson(key));
+          await gateway.artifacts.put(`${key}.reply`, JSON.stringify(reply(question)));
+        },
+      }),
+    close: async () => {
+      await app.close();
+      await producer.close();
+      await registry.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A request with the API key of the tests. */
+export const call = (
+  app: FastifyInstance,
+  method: NonNullable<InjectOptions['method']>,
+  url: string,
+  payload?: InjectOptions['payload'],
+  headers: Record<string, string> = {},
+): Promise<LightMyRequestResponse> =>
+  app.inject({ method, url, headers: { ...bearer, ...headers }, ...(payload === undefined ? {} : { payload }) });
+
+/** A multipart form as bytes, for `inject`. */
+export function form(fields: Record<string, string>, files: Record<string, string>) {
+  const boundary = 'clove-test-boundary';
+  const parts = [
+    ...Object.entries(fields).map(([name, value]) => `Content-Disposition: form-data; name="${name}"\r\n\r\n${value}`),
+    ...Object.entries(files).map(
+      ([name, value]) =>
+        `Content-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: text/csv\r\n\r\n${value}`,
+    ),
+  ];
+  return {
+    payload: `${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`,
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+  };
+}
