@@ -5,6 +5,7 @@ import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
 import { refuseEnded } from './job-moves.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
+import { requireVersion } from './models.js';
 import { page } from './paging.js';
 import type { Evaluations } from './registry.js';
 
@@ -28,9 +29,7 @@ export function openEvaluations(db: Database): Evaluations {
     create: ({ datasetId, versionId, testOrigin, requestId }) =>
       db.$transaction(async (tx) => {
         await holdDataset(tx, datasetId, ['ready']);
-        if ((await tx.modelVersion.count({ where: { id: versionId } })) === 0) {
-          throw notFound('model version', versionId);
-        }
+        await requireVersion(tx, versionId);
         const id = newId('evaluation');
         const job = await tx.job.create({ data: newJob('evaluate', id, requestId), include: withAttempts });
         const evaluation = await tx.evaluation.create({

@@ -1,4 +1,4 @@
-import { CloveError, JOB_TRANSITIONS, JobStatus } from '@clove/contracts';
+import { JOB_TRANSITIONS, JobStatus } from '@clove/contracts';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { connect, type Database } from './database.js';
@@ -39,7 +39,11 @@ const MOVES: { name: string; move: Move; from: readonly JobStatus[] }[] = [
   { name: 'cancelled', move: { to: 'cancelled' }, from: JobStatus.options },
 ];
 const PAIRS = JobStatus.options.flatMap((from) =>
-  MOVES.map((move) => ({ ...move, from, legal: JOB_TRANSITIONS[from].includes(move.move.to) && move.from.includes(from) })),
+  MOVES.map((move) => ({
+    ...move,
+    from,
+    legal: JOB_TRANSITIONS[from].includes(move.move.to) && move.from.includes(from),
+  })),
 );
 
 describe('the table of moves', () => {
@@ -48,7 +52,9 @@ describe('the table of moves', () => {
     await db.$transaction((tx) => moveJob(tx, job.id, pair.move));
     const after = await registry.jobs.get(job.id);
     expect(after).toMatchObject({ status: pair.move.to, revision: job.revision + 1 });
-    expect(after.attempts.filter(({ status }) => status === 'running')).toHaveLength(pair.move.to === 'running' ? 1 : 0);
+    expect(after.attempts.filter(({ status }) => status === 'running')).toHaveLength(
+      pair.move.to === 'running' ? 1 : 0,
+    );
   });
 
   test.each(PAIRS.filter(({ legal }) => !legal))('$from → $name is refused and changes nothing', async (pair) => {
@@ -66,13 +72,19 @@ describe('the table of moves', () => {
   test.each(statusPairs)('the database itself judges $from → $to as the contracts do', async ({ from, to }) => {
     const job = await jobIn(registry, from);
     const ended = JOB_TRANSITIONS[to].every((next) => next === 'queued');
-    const update = psql.query('UPDATE jobs SET status = $2::job_status, finished_at = $3 WHERE id = $1', [
-      job.id,
-      to,
-      ended ? new Date() : null,
-    ]);
-    if (JOB_TRANSITIONS[from].includes(to)) await update;
-    else await expect(update).rejects.toThrow(`is ${from} and cannot become ${to}`);
+    const judged = psql
+      .query('UPDATE jobs SET status = $2::job_status, finished_at = $3 WHERE id = $1', [
+        job.id,
+        to,
+        ended ? new Date() : null,
+      ])
+      .then(
+        () => 'made',
+        (error: Error) => error.message,
+      );
+    expect(await judged).toBe(
+      JOB_TRANSITIONS[from].includes(to) ? 'made' : `job ${job.id} is ${from} and cannot become ${to}`,
+    );
   });
 
   test('a job that is not there is not found', async () => {
@@ -160,7 +172,11 @@ describe('the life of a job', () => {
     expect(retried).toMatchObject({
       attempt: 2,
       job: { status: 'queued', error: null, requestId: 'second request', finishedAt: null, progress: 0 },
-      queued: { kind: 'ingest', attempt: 2, payload: { jobId: job.id, datasetId: dataset.id, requestId: 'second request' } },
+      queued: {
+        kind: 'ingest',
+        attempt: 2,
+        payload: { jobId: job.id, datasetId: dataset.id, requestId: 'second request' },
+      },
     });
     expect(await registry.datasets.get(dataset.id)).toMatchObject({ status: 'pending', warnings: [] });
     expect(await registry.jobs.start(job.id, 'w')).toEqual({ outcome: 'started', attempt: 2 });
@@ -169,7 +185,10 @@ describe('the life of a job', () => {
   test('cancelling a queued job settles it at once, and its dataset with it', async () => {
     const { dataset, job } = await newDataset(registry);
     expect(await registry.jobs.requestCancel(job.id)).toMatchObject({ status: 'cancelled', attempts: [] });
-    expect(await registry.datasets.get(dataset.id)).toMatchObject({ status: 'failed', warnings: [{ code: 'cancelled' }] });
+    expect(await registry.datasets.get(dataset.id)).toMatchObject({
+      status: 'failed',
+      warnings: [{ code: 'cancelled' }],
+    });
     expect(await registry.jobs.start(job.id, 'w')).toEqual({ outcome: 'skip', status: 'cancelled' });
     expect(await registry.jobs.retry(job.id, 'r')).toMatchObject({ attempt: 2, job: { cancelRequested: false } });
   });
@@ -184,15 +203,15 @@ describe('the life of a job', () => {
     expect(await registry.jobs.beat(id, { progress: 0.2, stage: 'x' })).toEqual({ cancelRequested: true });
   });
 
-  test.each(['lost', 'failing'])('a cancel is carried out where the worker is %s instead of answering', async (how) => {
+  test.each([
+    ['lost', (id: string) => registry.jobs.start(id, 'w')],
+    ['failing', (id: string) => registry.jobs.fail(id, failure, { final: false })],
+  ])('a cancel is carried out where the worker is %s instead of answering', async (_, call) => {
     const { id } = await jobIn(registry, 'running');
     await registry.jobs.requestCancel(id);
-    if (how === 'lost') {
-      expect(await registry.jobs.start(id, 'w')).toEqual({ outcome: 'skip', status: 'cancelled' });
-    } else {
-      await registry.jobs.fail(id, failure, { final: false });
-    }
+    await call(id);
     expect(await registry.jobs.get(id)).toMatchObject({ status: 'cancelled' });
+    expect(await registry.jobs.start(id, 'w')).toEqual({ outcome: 'skip', status: 'cancelled' });
   });
 
   test.each(['succeeded', 'failed', 'cancelled'] as const)('a %s job cannot be cancelled', async (status) => {
@@ -209,9 +228,9 @@ describe('the life of a job', () => {
   });
 });
 
-describe('what should be in the queue', () => {
-  const waitingIds = async () => (await registry.jobs.waiting()).map(({ payload }) => payload.jobId);
+const waitingIds = async () => (await registry.jobs.waiting()).map(({ payload }) => payload.jobId);
 
+describe('what should be in the queue', () => {
   test('queued jobs, oldest first, and running ones whose worker is silent', async () => {
     const first = await jobIn(registry, 'queued');
     const running = await jobIn(registry, 'running');
@@ -263,12 +282,8 @@ describe('at once', () => {
     ];
     const results = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => ends[i % 3]?.()));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    for (const result of results) {
-      if (result.status === 'rejected') {
-        expect(result.reason).toBeInstanceOf(CloveError);
-        expect(result.reason.code).toBe('illegal-transition');
-      }
-    }
+    const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+    expect(codes).toEqual(Array.from({ length: 9 }, () => 'illegal-transition'));
     const job = await registry.jobs.get(id);
     expect(job.attempts).toHaveLength(1);
     expect(job.revision).toBe(3);

@@ -79,13 +79,14 @@ async function get(db: Queryable, id: string) {
 
 /** A retry can only do again what still has its inputs. */
 async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
-  const job = await tx.job.findUnique({
-    where: { id },
-    include: { dataset: true, run: true, evaluation: true, prediction: true },
-  });
-  const datasetId =
-    job?.dataset?.id ?? job?.run?.datasetId ?? job?.evaluation?.datasetId ?? job?.prediction?.datasetId ?? null;
-  if (job !== null && datasetId === null) {
+  const hasDataset = { datasetId: { not: null } };
+  const inputs = [
+    { dataset: { isNot: null } },
+    { run: hasDataset },
+    { evaluation: hasDataset },
+    { prediction: hasDataset },
+  ];
+  if ((await tx.job.count({ where: { id, OR: inputs } })) === 0) {
     throw new CloveError('conflict', `Job ${id} cannot be retried: its dataset has been deleted. Start a new one.`);
   }
 }

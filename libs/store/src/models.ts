@@ -68,7 +68,7 @@ function toModel(row: Prisma.ModelGetPayload<{ include: typeof withCounts }>): M
 
 /** The version that `where` finds; 'not-found' naming it as `name`. */
 export async function findVersion(
-  db: Queryable,
+  db: Database,
   where: Prisma.ModelVersionWhereInput,
   name: string,
 ): Promise<ModelVersion> {
@@ -77,10 +77,15 @@ export async function findVersion(
   return toVersion(row);
 }
 
-async function get(db: Queryable, name: string) {
+async function get(db: Database, name: string) {
   const row = await db.model.findUnique({ where: { name }, include: withCounts });
   if (row === null) throw notFound('model', name);
   return row;
+}
+
+/** 'not-found' where there is no such version. */
+export async function requireVersion(tx: Queryable, id: string): Promise<void> {
+  if ((await tx.modelVersion.count({ where: { id } })) === 0) throw notFound('model version', id);
 }
 
 export function openModels(db: Database): Models {
@@ -124,20 +129,20 @@ export function openModels(db: Database): Models {
       return byNumber(name, number);
     },
 
-    setAlias: (name, alias, number) =>
-      db.$transaction(async (tx) => {
-        check(Slug, alias, 'alias');
-        const { id: modelId } = await get(tx, name);
-        if (number > MAX_NUMBER || (await tx.modelVersion.count({ where: { modelId, number } })) === 0) {
-          throw notFound('model version', `${name}@${number}`);
-        }
-        await tx.modelAlias.upsert({
-          where: { modelId_alias: { modelId, alias } },
-          create: { modelId, alias, number },
-          update: { number },
-        });
-        return toModel(await get(tx, name));
-      }),
+    setAlias: async (name, alias, number) => {
+      check(Slug, alias, 'alias');
+      const { id: modelId } = await get(db, name);
+      if (number > MAX_NUMBER || (await db.modelVersion.count({ where: { modelId, number } })) === 0) {
+        throw notFound('model version', `${name}@${number}`);
+      }
+      // versions are never removed, and a foreign key holds the alias to one
+      await db.modelAlias.upsert({
+        where: { modelId_alias: { modelId, alias } },
+        create: { modelId, alias, number },
+        update: { number },
+      });
+      return toModel(await get(db, name));
+    },
 
     removeAlias: async (name, alias) => {
       const { id: modelId } = await get(db, name);

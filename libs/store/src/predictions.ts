@@ -5,6 +5,7 @@ import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
 import { refuseEnded } from './job-moves.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
+import { requireVersion } from './models.js';
 import { page } from './paging.js';
 import type { Predictions } from './registry.js';
 
@@ -27,34 +28,34 @@ const toPrediction = (row: Prisma.PredictionGetPayload<{ include: typeof withPar
   );
 
 export function openPredictions(db: Database): Predictions {
+  const get = async (id: string) => {
+    const row = await db.prediction.findUnique({ where: { id }, include: withParts });
+    if (row === null) throw notFound('prediction', id);
+    return toPrediction(row);
+  };
   return {
-    create: ({ datasetId, versionId, asOf, includeInputs, requestId }) =>
-      db.$transaction(async (tx) => {
+    create: async ({ datasetId, versionId, asOf, includeInputs, requestId }) => {
+      const id = newId('prediction');
+      const job = await db.$transaction(async (tx) => {
         await holdDataset(tx, datasetId, ['ready', 'pending']);
-        if ((await tx.modelVersion.count({ where: { id: versionId } })) === 0) {
-          throw notFound('model version', versionId);
-        }
-        const id = newId('prediction');
-        const job = await tx.job.create({ data: newJob('predict', id, requestId), include: withAttempts });
-        const prediction = await tx.prediction.create({
+        await requireVersion(tx, versionId);
+        const made = await tx.job.create({ data: newJob('predict', id, requestId), include: withAttempts });
+        await tx.prediction.create({
           data: {
             id,
-            jobId: job.id,
+            jobId: made.id,
             versionId,
             datasetId,
             asOf: asOf === undefined ? null : check(Day, asOf, 'as-of date'),
             includeInputs,
           },
-          include: withParts,
         });
-        return { prediction: toPrediction(prediction), job: toJob(job), attempt: 1 };
-      }),
-
-    get: async (id) => {
-      const row = await db.prediction.findUnique({ where: { id }, include: withParts });
-      if (row === null) throw notFound('prediction', id);
-      return toPrediction(row);
+        return made;
+      });
+      return { prediction: await get(id), job: toJob(job), attempt: 1 };
     },
+
+    get,
 
     list: (query) => page(query, (args) => db.prediction.findMany({ ...args, include: withParts }), toPrediction),
 

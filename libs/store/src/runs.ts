@@ -8,7 +8,7 @@ import {
   Slug,
   TrainingOptions,
 } from '@clove/contracts';
-import { check, json, notFound, shown, type Database } from './database.js';
+import { check, json, notFound, shown, type Database, type Queryable } from './database.js';
 import { holdDataset } from './datasets.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
@@ -45,34 +45,46 @@ const summary = (row: Prisma.RunGetPayload<{ include: typeof forSummary }>) => (
 const toRun = (row: Prisma.RunGetPayload<{ include: typeof forRun }>): Run =>
   shown(Run, { ...summary(row), epochs: row.epochs, evaluation: row.evaluation?.report ?? null }, `run (${row.id})`);
 
+/** The model of that name, made if it is new, and its next number; others wait for it until the transaction ends. */
+async function nextVersion(tx: Queryable, name: string): Promise<{ modelId: string; number: number }> {
+  const [row] = await tx.$queryRaw<{ modelId: string; number: number }[]>`
+    INSERT INTO models (id, name, last_version) VALUES (${newId('model')}, ${name}, 1)
+    ON CONFLICT (name) DO UPDATE SET last_version = models.last_version + 1
+    RETURNING id AS "modelId", last_version AS "number"`;
+  if (row === undefined) throw notFound('model', name);
+  return row;
+}
+
 export function openRuns(db: Database): Runs {
   const exists = async (id: string) => {
     if ((await db.run.count({ where: { id } })) === 0) throw notFound('run', id);
   };
+  const get = async (id: string) => {
+    const row = await db.run.findUnique({ where: { id }, include: forRun });
+    if (row === null) throw notFound('run', id);
+    return toRun(row);
+  };
   return {
-    create: ({ datasetId, modelName, options, requestId }) =>
-      db.$transaction(async (tx) => {
+    create: async ({ datasetId, modelName, options, requestId }) => {
+      const id = newId('run');
+      const job = await db.$transaction(async (tx) => {
         await holdDataset(tx, datasetId, ['ready']);
-        const id = newId('run');
-        const job = await tx.job.create({ data: newJob('train', id, requestId), include: withAttempts });
-        const run = await tx.run.create({
+        const made = await tx.job.create({ data: newJob('train', id, requestId), include: withAttempts });
+        await tx.run.create({
           data: {
             id,
             datasetId,
-            jobId: job.id,
+            jobId: made.id,
             modelName: check(Slug, modelName, 'model name'),
             options: json(check(TrainingOptions, options, 'training options')),
           },
-          include: forRun,
         });
-        return { run: toRun(run), job: toJob(job), attempt: 1 };
-      }),
-
-    get: async (id) => {
-      const row = await db.run.findUnique({ where: { id }, include: forRun });
-      if (row === null) throw notFound('run', id);
-      return toRun(row);
+        return made;
+      });
+      return { run: await get(id), job: toJob(job), attempt: 1 };
     },
+
+    get,
 
     list: ({ datasetId, ...query }) =>
       page(
@@ -97,25 +109,20 @@ export function openRuns(db: Database): Runs {
       await db.runEpoch.deleteMany({ where: { runId } });
     },
 
-    complete: (runId, result) => {
+    complete: async (runId, result) => {
       const versionId = check(ModelVersion.shape.id, result.versionId, 'version id');
       const manifest = check(ModelManifest, result.manifest, 'model manifest');
       const report = check(EvaluationReport, result.evaluation, 'evaluation report');
       const artifacts = check(ModelVersion.shape.artifacts, result.artifacts, 'list of artifacts');
-      return db.$transaction(async (tx) => {
+      const { backend, bestEpoch } = manifest.training;
+      await db.$transaction(async (tx) => {
         // completions of one run, one after the other: the second finds the version of the first
         await tx.$queryRaw`SELECT id FROM runs WHERE id = ${runId} FOR UPDATE`;
-        const run = await tx.run.findUnique({ where: { id: runId }, include: { job: true, version: true } });
+        const run = await tx.run.findUnique({ where: { id: runId }, include: { job: true } });
         if (run === null) throw notFound('run', runId);
-        if (run.version !== null) return findVersion(tx, { runId }, run.version.id);
+        if ((await tx.modelVersion.count({ where: { runId } })) > 0) return;
         refuseEnded(run.job);
-
-        const [model] = await tx.$queryRaw<{ id: string; number: number }[]>`
-          INSERT INTO models (id, name, last_version) VALUES (${newId('model')}, ${run.modelName}, 1)
-          ON CONFLICT (name) DO UPDATE SET last_version = models.last_version + 1
-          RETURNING id, last_version AS "number"`;
-        if (model === undefined) throw notFound('model', run.modelName);
-        const { id: modelId, number } = model;
+        const { modelId, number } = await nextVersion(tx, run.modelName);
         await tx.modelVersion.create({
           data: {
             id: versionId,
@@ -139,10 +146,9 @@ export function openRuns(db: Database): Runs {
             report: json(report),
           },
         });
-        const { backend, bestEpoch } = manifest.training;
         await tx.run.update({ where: { id: runId }, data: { backend, bestEpoch } });
-        return findVersion(tx, { runId }, versionId);
       });
+      return findVersion(db, { runId }, versionId);
     },
   };
 }

@@ -135,4 +135,3 @@ export async function jobIn(registry: Registry, status: JobStatus): Promise<Job>
   if (status === 'failed') await registry.jobs.fail(job.id, failure, { final: true });
   return registry.jobs.get(job.id);
 }
-
