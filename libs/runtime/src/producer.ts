@@ -1,15 +1,24 @@
-import type { JobKind, JobPayload, QueueName, QuestionPayload } from '@clove/contracts';
-import type { QueueOptions } from './redis.js';
+import { randomUUID } from 'node:crypto';
+import {
+  CloveError,
+  JOBS,
+  type JobKind,
+  type JobPayload,
+  type QueueName,
+  type QuestionPayload,
+} from '@clove/contracts';
+import { FlowProducer, Queue, QueueEvents, type JobsOptions } from 'bullmq';
+import { DEFAULT_PREFIX, QUESTIONS, connectRedis, type QueueOptions } from './redis.js';
 
 /** One queued delivery of a job: what `ledger.waiting()` lists and `enqueue` puts into the queue. */
 export type QueuedJob = { [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number } }[JobKind];
 
-/** Jobs of one queue by what the queue will do with them. */
+/** Jobs of each queue by what the queue will do with them. */
 export type QueueCounts = Record<QueueName, { waiting: number; active: number; delayed: number; failed: number }>;
 
 /**
- * Puts work into the queues. Every call fails with CloveError `unavailable` where Redis does not answer within a few
- * seconds; it may still take effect later, which is harmless since each call is idempotent.
+ * Puts work into the queues. Every call fails with CloveError `unavailable` where Redis does not answer within 5 s; it
+ * may still take effect later, which is harmless since each can be repeated.
  */
 export interface Producer {
   /**
@@ -31,21 +40,164 @@ export interface Producer {
   close(): Promise<void>;
 }
 
-export function createProducer(_o: QueueOptions): Producer {
-  throw new Error('being written');
+const LIMIT_MS = 5000;
+const HOUR_S = 3600;
+
+/** Ended deliveries stay for a while, so that a late second `enqueue` of one is still known and does nothing. */
+const KEEP = { removeOnComplete: { age: HOUR_S, count: 1000 }, removeOnFail: { age: 24 * HOUR_S, count: 1000 } };
+
+const idOf = (jobId: string, attempt: number): string => `${jobId}-${attempt}`;
+
+const optionsOf = (kind: JobKind, jobId: string, attempt: number): JobsOptions => ({
+  ...KEEP,
+  jobId: idOf(jobId, attempt),
+  attempts: JOBS[kind].attempts,
+  // 1 s, 2 s, 4 s …, each shortened by up to a half so that jobs which failed together do not come back together.
+  backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
+});
+
+export function createProducer(o: QueueOptions): Producer {
+  const connection = connectRedis(o.redisUrl);
+  const prefix = o.prefix ?? DEFAULT_PREFIX;
+  const queueOf = (name: string): Queue => new Queue(name, { connection, prefix }).on('error', () => {});
+  const queues: Record<QueueName, Queue> = {
+    ingest: queueOf('ingest'),
+    train: queueOf('train'),
+    score: queueOf('score'),
+  };
+  const questions = queueOf(QUESTIONS);
+  const flows = new FlowProducer({ connection, prefix }).on('error', () => {});
+  const asked = new Map<string, (failure?: CloveError) => void>();
+  let following: Promise<void> | undefined;
+  let events: QueueEvents | undefined;
+
+  /** Follows the ends of questions from a second ago on, by the clock of Redis, so that none can be missed. */
+  const follow = async (): Promise<void> => {
+    const [seconds] = await connection.time();
+    events = new QueueEvents(QUESTIONS, { connection, prefix, lastEventId: `${(Number(seconds) - 1) * 1000}-0` });
+    events.on('error', () => {});
+    events.on('completed', ({ jobId }) => asked.get(jobId)?.());
+    events.on('failed', ({ jobId, failedReason }) =>
+      asked.get(jobId)?.(new CloveError('internal', `The question could not be answered: ${failedReason}`)),
+    );
+  };
+
+  return {
+    enqueue: (kind, payload, { attempt, after }) =>
+      within(LIMIT_MS, async () => {
+        const opts = optionsOf(kind, payload.jobId, attempt);
+        if (after === undefined) {
+          await queues[JOBS[kind].queue].add(kind, payload, opts);
+          return;
+        }
+        const first = optionsOf(after.kind, after.payload.jobId, after.attempt);
+        await flows.add({
+          ...{ name: kind, queueName: JOBS[kind].queue, data: payload, opts },
+          children: [
+            {
+              ...{ name: after.kind, queueName: JOBS[after.kind].queue, data: after.payload },
+              opts: { ...first, ignoreDependencyOnFailure: true },
+            },
+          ],
+        });
+      }),
+    remove: (kind, jobId, attempt) =>
+      within(LIMIT_MS, async () => {
+        await queues[JOBS[kind].queue].remove(idOf(jobId, attempt), { removeChildren: false });
+      }),
+    has: (kind, jobId, attempt) =>
+      within(LIMIT_MS, async () => {
+        const state = await queues[JOBS[kind].queue].getJobState(idOf(jobId, attempt));
+        return state !== 'completed' && state !== 'failed' && state !== 'unknown';
+      }),
+    counts: () =>
+      within(LIMIT_MS, async () => {
+        const of = async (queue: Queue) => {
+          const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
+          const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts;
+          return { waiting, active, delayed, failed };
+        };
+        const [ingest, train, score] = await Promise.all([of(queues.ingest), of(queues.train), of(queues.score)]);
+        return { ingest, train, score };
+      }),
+    ask: async (payload, timeoutMs) => {
+      const jobId = randomUUID();
+      let sent = false;
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        const answered = new Promise<void>((resolve, reject) => {
+          asked.set(jobId, (failure) => (failure === undefined ? resolve() : reject(failure)));
+          timer = setTimeout(() => {
+            const what = sent ? 'No scorer answered' : 'The queue did not answer';
+            const check = sent ? 'that a scorer is running' : 'Redis';
+            reject(
+              new CloveError('unavailable', `${what} within ${timeoutMs / 1000} s. Check ${check}, and try again.`),
+            );
+          }, timeoutMs);
+        });
+        const send = async () => {
+          await (following ??= follow().catch((error: unknown) => {
+            following = undefined;
+            throw error;
+          }));
+          await questions.add('question', payload, { jobId, removeOnComplete: true, removeOnFail: true });
+          sent = true;
+          return answered;
+        };
+        await Promise.race([answered, send()]);
+      } catch (error) {
+        // Nobody waits for it any more. Where Redis is away, so is the question.
+        void questions.remove(jobId).catch(() => {});
+        throw error instanceof CloveError ? error : unavailable(error);
+      } finally {
+        clearTimeout(timer);
+        asked.delete(jobId);
+      }
+    },
+    ping: () =>
+      within(LIMIT_MS, async () => {
+        await connection.ping();
+      }),
+    close: async () => {
+      for (const answer of asked.values()) answer(new CloveError('unavailable', 'The process is stopping. Try again.'));
+      // The queues live on this connection and end with it.
+      connection.disconnect();
+      await events?.close();
+    },
+  };
+}
+
+const unavailable = (cause: unknown): CloveError =>
+  new CloveError('unavailable', `The queue does not answer: ${(cause as Error).message}. Check Redis.`, { cause });
+
+/** @throws CloveError `unavailable` where `call` fails or takes longer than `limitMs` */
+async function within<T>(limitMs: number, call: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs / 1000} s`)), limitMs);
+  });
+  try {
+    return await Promise.race([call(), late]);
+  } catch (cause) {
+    throw new CloveError('unavailable', `The queue does not answer: ${(cause as Error).message}. Check Redis.`, {
+      cause,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
- * Puts back what the queue lost: `waiting` are the ledger's queued jobs, of which those that the queue does not hold
- * are queued again. Run at start and from time to time. Returns how many were put back.
+ * Puts back what the queue lost: `waiting` are the ledger's jobs that should be in the queue, of which those that the
+ * queue does not hold are queued again. Run at start and from time to time. Returns how many were put back.
  */
 export async function reconcile(producer: Producer, waiting: readonly QueuedJob[]): Promise<number> {
   let count = 0;
-  for (const job of waiting) {
-    if (await producer.has(job.kind, job.payload.jobId, job.attempt)) continue;
-    // An ended delivery may still lie there under the same id.
-    await producer.remove(job.kind, job.payload.jobId, job.attempt);
-    await producer.enqueue(job.kind, job.payload, { attempt: job.attempt });
+  for (const { kind, payload, attempt } of waiting) {
+    if (await producer.has(kind, payload.jobId, attempt)) continue;
+    // A delivery that the queue has ended may still lie there under the same id.
+    await producer.remove(kind, payload.jobId, attempt);
+    await producer.enqueue(kind, payload, { attempt });
     count += 1;
   }
   return count;

@@ -1,7 +1,14 @@
+import type { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import type { Logger } from './logger.js';
 
 /** Where queues live: one Redis, and within it a prefix that keeps one system's keys apart from another's. */
 export type QueueOptions = { redisUrl: string; prefix?: string };
+
+export const DEFAULT_PREFIX = 'clove';
+
+/** The queue of short questions to scorers; see `Producer.ask`. */
+export const QUESTIONS = 'questions';
 
 /**
  * A connection that waits for Redis and comes back by itself. Commands wait while Redis is away, so whoever must
@@ -15,4 +22,18 @@ export function connectRedis(url: string): Redis {
   // Each lost connection is one 'error' event; the commands themselves report what failed.
   redis.on('error', () => {});
   return redis;
+}
+
+const REPEAT_AFTER_MS = 30_000;
+
+/** Logs the errors of a queue's worker; the same one, as each retry while Redis is away gives, twice a minute at most. */
+export function reportErrors(worker: Worker<unknown, void>, logger: Logger): void {
+  let last = '';
+  let at = 0;
+  worker.on('error', (err) => {
+    if (err.message === last && performance.now() - at < REPEAT_AFTER_MS) return;
+    last = err.message;
+    at = performance.now();
+    logger.warn({ err }, 'the queue has trouble; it is tried again');
+  });
 }

@@ -1,6 +1,17 @@
-import type { JOBS, JobError, JobKind, JobPayload, JobStatus, QueueName } from '@clove/contracts';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CloveError,
+  JOBS,
+  JobKind,
+  type JobError,
+  type JobPayload,
+  type JobStatus,
+  type QueueName,
+} from '@clove/contracts';
+import { UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Logger } from './logger.js';
-import type { QueueOptions } from './redis.js';
+import { DEFAULT_PREFIX, connectRedis, reportErrors, type QueueOptions } from './redis.js';
 
 /** Postgres is the truth about a job; the worker host writes it through this. */
 export interface JobLedger {
@@ -17,17 +28,18 @@ export interface JobLedger {
   cancelled(jobId: string): Promise<void>;
 }
 
-/** What a handler works with. `progress` is cheap: it is written at most once a second. */
+/** What a handler works with. */
 export type JobContext = {
-  /** Aborts when the user cancels, the process stops or the job was given to another worker; its reason is a CloveError. */
+  /** Aborts when the user cancels, the process stops or another worker has the job; its reason is a CloveError. */
   signal: AbortSignal;
   logger: Logger;
+  /** Cheap: written at most once a second. `fraction` in [0, 1]. */
   progress(fraction: number, stage: string): void;
   attempt: number;
   requestId: string;
 };
 
-/** A handler for every kind of job that the queue carries. */
+/** A handler for every kind of job that queue `Q` carries. */
 export type Handlers<Q extends QueueName> = {
   [K in JobKind as (typeof JOBS)[K]['queue'] extends Q ? K : never]: (
     payload: JobPayload<K>,
@@ -48,11 +60,219 @@ export type WorkerOptions<Q extends QueueName> = QueueOptions & {
   handlers: Handlers<Q>;
   ledger: JobLedger;
   logger: Logger;
+  /** jobs at once */
   concurrency: number;
   /** how long `close` lets active jobs go on before it aborts them; 5 s when left out */
   graceMs?: number;
+  /** how long a job stays with a worker that says nothing; 20 s when left out */
+  lockMs?: number;
 };
 
-export function startWorker<Q extends QueueName>(_o: WorkerOptions<Q>): WorkerHost {
-  throw new Error('being written');
+const BEAT_MS = 1000;
+/** After an abort, a handler has this long to end; `runInThread` needs at most 10 s of it. */
+const ABORT_LIMIT_MS = 15_000;
+/** How often a job may lose its worker before it counts as one that kills workers. */
+const LOSSES = 2;
+
+/** A job that this worker is busy with. `ended` says why it was aborted. */
+type Active = {
+  jobId: string;
+  abort: AbortController;
+  ended: 'no' | 'cancelled' | 'stopping' | 'lost';
+  progress: number;
+  stage: string;
+  beating: Promise<void> | undefined;
+  logger: Logger;
+};
+
+/**
+ * Takes jobs from a queue, one handler call each, and keeps the ledger: start, a beat every second (progress, stage,
+ * cancel flag), and the end. What an end means:
+ *
+ * - the handler resolves: succeeded
+ * - the user cancelled: cancelled, whatever the handler threw
+ * - the process stops: back to queued at once, without using up a try
+ * - a permanent error (a CloveError that is not retryable, a payload that does not fit): failed
+ * - any other error: queued again with growing pauses, up to `JOBS[kind].attempts` tries, then failed
+ * - the worker dies or its lock lapses: the queue gives the job to another worker; after the third loss it is failed
+ *
+ * Delivery is at least once: a handler may meet the traces of an earlier attempt.
+ */
+export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHost {
+  const { ledger } = o;
+  const graceMs = o.graceMs ?? 5000;
+  const lockMs = o.lockMs ?? 20_000;
+  const name = `${hostname()}:${process.pid} ${o.service}`;
+  const connection = connectRedis(o.redisUrl);
+  const active = new Map<string, Active>();
+  const handled = new WeakSet<Job>();
+  // One handler per kind; which payload it takes is checked by the schema of that kind just before the call.
+  const handlers: Partial<Record<JobKind, (payload: never, ctx: JobContext) => Promise<void>>> = o.handlers;
+
+  const end = (task: Active, ended: Active['ended'], reason: CloveError) => {
+    if (task.ended !== 'no') return;
+    task.ended = ended;
+    task.logger.info({ reason: reason.message }, 'aborting the job');
+    task.abort.abort(reason);
+  };
+
+  const beat = async (task: Active) => {
+    try {
+      const { cancelRequested } = await ledger.beat(task.jobId, { progress: task.progress, stage: task.stage });
+      if (cancelRequested) end(task, 'cancelled', new CloveError('cancelled', 'The job was cancelled.'));
+    } catch (err) {
+      task.logger.warn({ err }, 'the ledger was not reached; the job goes on');
+    }
+  };
+  const beats = setInterval(() => {
+    for (const task of active.values()) {
+      task.beating ??= beat(task).finally(() => (task.beating = undefined));
+    }
+  }, BEAT_MS);
+
+  const work = async (job: Job<unknown, void>, token: string | undefined): Promise<void> => {
+    handled.add(job);
+    const { kind, payload } = readJob(job);
+    const handler = handlers[kind];
+    if (handler === undefined) throw new UnrecoverableError(`Queue ${o.queue} does not carry ${kind} jobs.`);
+    const { jobId, requestId } = payload;
+    const started = await ledger.start(jobId, name).catch((error: unknown) => {
+      throw error instanceof CloveError && !error.retryable ? new UnrecoverableError(error.message) : error;
+    });
+    const logger = o.logger.child({ jobId, kind, requestId });
+    if (started.outcome === 'skip') {
+      logger.info({ status: started.status }, 'the job has already ended');
+      return;
+    }
+    const { attempt } = started;
+    const abort = new AbortController();
+    const task: Active = { jobId, abort, ended: 'no', progress: 0, stage: 'starting', beating: undefined, logger };
+    active.set(job.id ?? jobId, task);
+    logger.info({ attempt }, 'job started');
+    try {
+      await handler(payload as never, {
+        signal: abort.signal,
+        logger,
+        progress: (fraction, stage) => Object.assign(task, { progress: Math.min(1, Math.max(0, fraction)), stage }),
+        attempt,
+        requestId,
+      });
+      active.delete(job.id ?? jobId);
+      await task.beating;
+      await persist(() => ledger.succeed(jobId));
+      logger.info('job succeeded');
+    } catch (error) {
+      active.delete(job.id ?? jobId);
+      await task.beating;
+      await settle(job, token, task, error);
+    }
+  };
+
+  /** Writes how an unsuccessful attempt ended, and throws what makes the queue do the same. */
+  const settle = async (job: Job<unknown, void>, token: string | undefined, task: Active, error: unknown) => {
+    const { jobId, logger } = task;
+    if (task.ended === 'lost') throw error;
+    if (task.ended === 'cancelled') {
+      await persist(() => ledger.cancelled(jobId));
+      logger.info('job cancelled');
+      return;
+    }
+    if (task.ended === 'stopping') {
+      const stopped = 'The worker was stopped; the job went back to the queue.';
+      await persist(() =>
+        ledger.fail(jobId, { code: 'unavailable', message: stopped, retryable: true }, { final: false }),
+      );
+      await job.moveToWait(token);
+      logger.info('job put back');
+      throw new WaitingError();
+    }
+    const failure = describe(error);
+    const final = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+    logger[final ? 'error' : 'warn']({ err: error, final }, 'job failed');
+    await persist(() => ledger.fail(jobId, failure, { final }));
+    throw failure.retryable ? error : new UnrecoverableError(failure.message);
+  };
+
+  const worker = new Worker<unknown, void>(o.queue, (job, token) => work(job, token), {
+    connection,
+    prefix: o.prefix ?? DEFAULT_PREFIX,
+    concurrency: o.concurrency,
+    lockDuration: lockMs,
+    stalledInterval: lockMs / 2,
+    maxStalledCount: LOSSES,
+    name,
+  });
+  reportErrors(worker, o.logger);
+  worker.on('stalled', (id) => o.logger.warn({ queueJob: id }, 'a worker was lost; its job is given out again'));
+  worker.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) {
+      const task = active.get(id);
+      if (task !== undefined) end(task, 'lost', new CloveError('conflict', 'The job was given to another worker.'));
+    }
+  });
+  worker.on('failed', (job, err) => {
+    // Ended by the queue itself, without a call of `work`: the job has lost its worker too often.
+    if (job === undefined || handled.has(job)) return;
+    const jobId = (job.data as { jobId?: unknown }).jobId;
+    if (typeof jobId !== 'string') return;
+    const message =
+      `The worker was lost ${LOSSES + 1} times during this job: killed, or out of memory. ` +
+      'See its log; give it more memory or less data, then retry the job.';
+    o.logger.error({ jobId, err }, message);
+    persist(() => ledger.fail(jobId, { code: 'internal', message, retryable: true }, { final: true })).catch(
+      (error: unknown) => o.logger.error({ jobId, err: error }, 'the ledger was not reached'),
+    );
+  });
+
+  return {
+    ready: async () => {
+      await worker.waitUntilReady();
+    },
+    close: async () => {
+      const closed = worker.close();
+      await Promise.race([closed, delay(graceMs, undefined, { ref: false })]);
+      if (active.size > 0) {
+        for (const task of active.values()) {
+          end(task, 'stopping', new CloveError('unavailable', 'The worker is being stopped.'));
+        }
+        await Promise.race([closed, delay(ABORT_LIMIT_MS, undefined, { ref: false })]);
+      }
+      for (const task of active.values()) {
+        task.logger.error('the job does not end; the queue gives it to another worker');
+      }
+      clearInterval(beats);
+      connection.disconnect();
+    },
+  };
+}
+
+/** @throws UnrecoverableError where the queue holds something that no producer of this version writes */
+function readJob(job: Job<unknown, void>): { kind: JobKind; payload: JobPayload<JobKind> } {
+  const kind = JobKind.safeParse(job.name);
+  if (!kind.success) throw new UnrecoverableError(`"${job.name}" is not a kind of job.`);
+  const payload = JOBS[kind.data].payload.safeParse(job.data);
+  if (!payload.success) {
+    throw new UnrecoverableError(`The payload of a ${kind.data} job does not fit: ${payload.error.message}`);
+  }
+  return { kind: kind.data, payload: payload.data };
+}
+
+/** What the ledger keeps of an error. Errors that nobody foresaw may pass, so they are tried again. */
+function describe(error: unknown): JobError {
+  if (error instanceof CloveError) return { code: error.code, message: error.message, retryable: error.retryable };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'internal', message: `Something went wrong in the worker: ${message}`, retryable: true };
+}
+
+/** The end of long work must not be lost to a moment without a database: tried for some seconds. */
+async function persist(write: () => Promise<void>): Promise<void> {
+  for (let pauseMs = 200; ; pauseMs *= 2) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      if ((error instanceof CloveError && !error.retryable) || pauseMs > 2000) throw error;
+      await delay(pauseMs);
+    }
+  }
 }

@@ -1,0 +1,396 @@
+import { randomUUID } from 'node:crypto';
+import { CloveError, type JobError, type JobPayload, type JobStatus } from '@clove/contracts';
+import { Queue } from 'bullmq';
+import { afterAll, afterEach, describe, expect, inject, test, vi } from 'vitest';
+import { createLogger } from './logger.js';
+import { createProducer, reconcile } from './producer.js';
+import { startAnswering } from './questions.js';
+import { connectRedis } from './redis.js';
+import { startWorker, type JobContext, type JobLedger, type WorkerHost } from './worker.js';
+
+const redisUrl = inject('redisUrl');
+const prefix = `t-${randomUUID()}`;
+const logger = createLogger('test', 'silent');
+const producer = createProducer({ redisUrl, prefix });
+const hosts: WorkerHost[] = [];
+
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((host) => host.close()));
+});
+afterAll(() => producer.close());
+
+const until = (condition: () => unknown, timeoutMs = 30_000) =>
+  vi.waitFor(async () => expect(await condition()).toBeTruthy(), { timeout: timeoutMs, interval: 20 });
+
+/** The rules of the registry's ledger, in memory, with a record of what was written. */
+class MemoryLedger implements JobLedger {
+  readonly status = new Map<string, JobStatus>();
+  readonly writes: string[] = [];
+  readonly errors: { error: JobError; final: boolean }[] = [];
+  readonly beats: { progress: number; stage: string }[] = [];
+  readonly cancelling = new Set<string>();
+  private attempts = 0;
+
+  async start(jobId: string, _worker: string) {
+    const status = this.status.get(jobId) ?? 'queued';
+    if (status !== 'queued' && status !== 'running') return { outcome: 'skip', status } as const;
+    this.write(jobId, 'running');
+    return { outcome: 'started', attempt: (this.attempts += 1) } as const;
+  }
+  async beat(jobId: string, state: { progress: number; stage: string }) {
+    this.beats.push(state);
+    return { cancelRequested: this.cancelling.has(jobId) };
+  }
+  async succeed(jobId: string) {
+    this.write(jobId, 'succeeded');
+  }
+  async fail(jobId: string, error: JobError, { final }: { final: boolean }) {
+    this.errors.push({ error, final });
+    this.write(jobId, final ? 'failed' : 'queued');
+  }
+  async cancelled(jobId: string) {
+    this.write(jobId, 'cancelled');
+  }
+  private write(jobId: string, status: JobStatus) {
+    this.status.set(jobId, status);
+    this.writes.push(status);
+  }
+}
+
+const newId = <P extends string>(kind: P) => `${kind}_${randomUUID().replaceAll('-', '').slice(0, 22)}` as const;
+const ingestJob = (): JobPayload<'ingest'> => ({ jobId: newId('job'), requestId: 'req-1', datasetId: newId('ds') });
+const predictJob = (): JobPayload<'predict'> => ({
+  jobId: newId('job'),
+  requestId: 'req-2',
+  predictionId: newId('prd'),
+});
+
+type Ingest = (payload: JobPayload<'ingest'>, ctx: JobContext) => Promise<void>;
+
+/** A worker of the ingest queue that is closed after the test. */
+function ingester(ledger: JobLedger, ingest: Ingest, o: { graceMs?: number; lockMs?: number } = {}): WorkerHost {
+  const host = startWorker({
+    ...{ redisUrl, prefix, service: 'ingester', queue: 'ingest', ledger, logger, concurrency: 2, ...o },
+    handlers: { ingest },
+  });
+  hosts.push(host);
+  return host;
+}
+
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+
+test('a job runs once with its payload and ends succeeded', async () => {
+  const ledger = new MemoryLedger();
+  const seen: { payload: object; attempt: number; requestId: string }[] = [];
+  ingester(ledger, async (payload, { attempt, requestId }) => void seen.push({ payload, attempt, requestId }));
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'succeeded');
+  expect(seen).toEqual([{ payload: job, attempt: 1, requestId: 'req-1' }]);
+  expect(ledger.writes).toEqual(['running', 'succeeded']);
+});
+
+test('a permanent error fails the job at the first try, with its code and message', async () => {
+  const ledger = new MemoryLedger();
+  ingester(ledger, async () => {
+    throw new CloveError('data-empty', 'orders.csv has no rows');
+  });
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'failed');
+  await until(async () => !(await producer.has('ingest', job.jobId, 1)));
+  expect(ledger.writes).toEqual(['running', 'failed']);
+  expect(ledger.errors).toEqual([
+    { final: true, error: { code: 'data-empty', message: 'orders.csv has no rows', retryable: false } },
+  ]);
+});
+
+test('a passing error is tried again up to the attempts of its kind, queued in between, then failed', async () => {
+  const ledger = new MemoryLedger();
+  ingester(ledger, async () => {
+    throw new Error('socket hang up');
+  });
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'failed');
+  expect(ledger.writes).toEqual(['running', 'queued', 'running', 'queued', 'running', 'failed']);
+  expect(ledger.errors.map(({ final }) => final)).toEqual([false, false, true]);
+  expect(ledger.errors[0]?.error).toMatchObject({ code: 'internal', retryable: true });
+  expect(ledger.errors[0]?.error.message).toContain('socket hang up');
+});
+
+test('a job that passes on its second try ends succeeded', async () => {
+  const ledger = new MemoryLedger();
+  let calls = 0;
+  ingester(ledger, async () => {
+    calls += 1;
+    if (calls === 1) throw new CloveError('unavailable', 'the store is away');
+  });
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'succeeded');
+  expect(ledger.writes).toEqual(['running', 'queued', 'running', 'succeeded']);
+});
+
+test('progress and stage reach the ledger while the job runs, in [0, 1]', async () => {
+  const ledger = new MemoryLedger();
+  ingester(ledger, async (_payload, { progress }) => {
+    progress(0.4, 'reading');
+    await until(() => ledger.beats.some(({ stage }) => stage === 'reading'));
+    progress(7, 'writing');
+    await until(() => ledger.beats.some(({ stage }) => stage === 'writing'));
+  });
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'succeeded');
+  expect(ledger.beats).toContainEqual({ progress: 0.4, stage: 'reading' });
+  expect(ledger.beats).toContainEqual({ progress: 1, stage: 'writing' });
+});
+
+test('a cancel request aborts the handler with `cancelled`, and the job ends cancelled without another try', async () => {
+  const ledger = new MemoryLedger();
+  const reasons: unknown[] = [];
+  const job = ingestJob();
+  ingester(ledger, async (_payload, { signal }) => {
+    ledger.cancelling.add(job.jobId);
+    await untilAborted(signal).catch((reason: unknown) => reasons.push(reason));
+    throw new Error('torn down half way');
+  });
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'cancelled');
+  await until(async () => !(await producer.has('ingest', job.jobId, 1)));
+  expect(reasons).toEqual([expect.objectContaining({ code: 'cancelled' })]);
+  expect(ledger.writes).toEqual(['running', 'cancelled']);
+});
+
+test('a job that the ledger says has ended is not run', async () => {
+  const ledger = new MemoryLedger();
+  const handler = vi.fn(async () => {});
+  const job = ingestJob();
+  ledger.status.set(job.jobId, 'cancelled');
+  ingester(ledger, handler);
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(async () => !(await producer.has('ingest', job.jobId, 1)));
+  expect(handler).not.toHaveBeenCalled();
+  expect(ledger.writes).toEqual([]);
+});
+
+test('a closing worker puts its job back, without using up a try, and another worker does it', async () => {
+  const first = new MemoryLedger();
+  const reasons: unknown[] = [];
+  const leaving = ingester(
+    first,
+    async (_payload, { signal }) => {
+      await untilAborted(signal).catch((reason: unknown) => {
+        reasons.push(reason);
+        throw reason;
+      });
+    },
+    { graceMs: 50 },
+  );
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => first.status.get(job.jobId) === 'running');
+  await leaving.close();
+  expect(reasons).toEqual([expect.objectContaining({ code: 'unavailable' })]);
+  expect(first.writes).toEqual(['running', 'queued']);
+  expect(first.errors[0]).toMatchObject({ final: false, error: { retryable: true } });
+  expect(await producer.has('ingest', job.jobId, 1)).toBe(true);
+
+  const second = new MemoryLedger();
+  ingester(second, async () => {});
+  await until(() => second.status.get(job.jobId) === 'succeeded');
+});
+
+test('a closing worker lets a job that ends in time end', async () => {
+  const ledger = new MemoryLedger();
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const host = ingester(ledger, () => gate);
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'running');
+  const closing = host.close();
+  open();
+  await closing;
+  expect(ledger.writes).toEqual(['running', 'succeeded']);
+});
+
+test('a payload that does not fit its contract never reaches a handler nor comes back', async () => {
+  const ledger = new MemoryLedger();
+  const handler = vi.fn(async () => {});
+  ingester(ledger, handler);
+  const connection = connectRedis(redisUrl);
+  const queue = new Queue('ingest', { connection, prefix });
+  await queue.add('ingest', { rows: [1, 2, 3] }, { jobId: 'bad-payload', attempts: 3 });
+  await until(async () => (await queue.getJobState('bad-payload')) === 'failed');
+  const failed = await queue.getJob('bad-payload');
+  expect(failed?.attemptsMade).toBe(1);
+  expect(failed?.failedReason).toContain('jobId');
+  expect(handler).not.toHaveBeenCalled();
+  await queue.close();
+  connection.disconnect();
+});
+
+test('a job whose worker vanished is given out again; after the third loss it fails for good', async () => {
+  const ledger = new MemoryLedger();
+  // What a killed worker leaves behind: the job listed as active, and no lock on it.
+  const connection = connectRedis(redisUrl);
+  const queue = new Queue('ingest', { connection, prefix });
+  const [job, killer] = [ingestJob(), ingestJob()];
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await producer.enqueue('ingest', killer, { attempt: 1 });
+  for (const id of [`${job.jobId}-1`, `${killer.jobId}-1`]) {
+    await connection.lrem(queue.toKey('wait'), 0, id);
+    await connection.lpush(queue.toKey('active'), id);
+  }
+  await connection.hset(queue.toKey(`${killer.jobId}-1`), 'stc', 2);
+  ingester(ledger, async () => {}, { lockMs: 400 });
+  await until(() => ledger.status.get(job.jobId) === 'succeeded');
+  await until(() => ledger.status.get(killer.jobId) === 'failed');
+  expect(ledger.errors[0]?.error.message).toMatch(/lost 3 times/);
+  await queue.close();
+  connection.disconnect();
+});
+
+describe('the producer', () => {
+  test('a second enqueue of the same delivery is a no-op, another attempt is not', async () => {
+    const ledger = new MemoryLedger();
+    const handler = vi.fn(async () => {});
+    const job = ingestJob();
+    await producer.enqueue('ingest', job, { attempt: 1 });
+    await producer.enqueue('ingest', job, { attempt: 1 });
+    expect((await producer.counts()).ingest).toMatchObject({ waiting: 1 });
+    ingester(ledger, handler);
+    await until(() => ledger.status.get(job.jobId) === 'succeeded');
+    await until(async () => !(await producer.has('ingest', job.jobId, 1)));
+    await producer.enqueue('ingest', job, { attempt: 1 });
+    expect(await producer.has('ingest', job.jobId, 1)).toBe(false);
+    ledger.status.set(job.jobId, 'queued');
+    await producer.enqueue('ingest', job, { attempt: 2 });
+    await until(() => handler.mock.calls.length === 2);
+  });
+
+  test('remove takes a waiting delivery out, and is no error where there is none', async () => {
+    const job = ingestJob();
+    await producer.enqueue('ingest', job, { attempt: 1 });
+    expect(await producer.has('ingest', job.jobId, 1)).toBe(true);
+    await producer.remove('ingest', job.jobId, 1);
+    expect(await producer.has('ingest', job.jobId, 1)).toBe(false);
+    await producer.remove('ingest', job.jobId, 1);
+  });
+
+  test.each(['succeeds', 'fails', 'is removed'])(
+    'a job with `after` waits until that one ended: it %s',
+    async (ending) => {
+      const ledger = new MemoryLedger();
+      const order: string[] = [];
+      const [first, second] = [ingestJob(), predictJob()];
+      await producer.enqueue('predict', second, {
+        attempt: 1,
+        after: { kind: 'ingest', payload: first, attempt: 1 },
+      });
+      const scorer = startWorker({
+        ...{ redisUrl, prefix, service: 'scorer', queue: 'score', ledger, logger, concurrency: 1 },
+        handlers: { predict: async () => void order.push('predict'), evaluate: async () => {} },
+      });
+      hosts.push(scorer);
+      await scorer.ready();
+      if (ending === 'is removed') await producer.remove('ingest', first.jobId, 1);
+      else {
+        ingester(ledger, async () => {
+          order.push('ingest');
+          if (ending === 'fails') throw new CloveError('data-empty', 'no rows');
+        });
+      }
+      await until(() => ledger.status.get(second.jobId) === 'succeeded');
+      expect(order).toEqual(ending === 'is removed' ? ['predict'] : ['ingest', 'predict']);
+    },
+  );
+
+  test('removing a job with `after` leaves that one in the queue', async () => {
+    const [first, second] = [ingestJob(), predictJob()];
+    const after = { kind: 'ingest', payload: first, attempt: 1 } as const;
+    await producer.enqueue('predict', second, { attempt: 1, after });
+    await producer.remove('predict', second.jobId, 1);
+    expect(await producer.has('predict', second.jobId, 1)).toBe(false);
+    expect(await producer.has('ingest', first.jobId, 1)).toBe(true);
+    await producer.remove('ingest', first.jobId, 1);
+  });
+
+  test('reconcile puts back what the queue lost or ended early, and nothing else', async () => {
+    const [held, lost, ended] = [ingestJob(), ingestJob(), ingestJob()];
+    const ledger = new MemoryLedger();
+    ledger.status.set(ended.jobId, 'succeeded');
+    await producer.enqueue('ingest', ended, { attempt: 1 });
+    const host = ingester(ledger, async () => {});
+    await until(async () => !(await producer.has('ingest', ended.jobId, 1)));
+    await host.close();
+    await producer.enqueue('ingest', held, { attempt: 1 });
+    const waiting = [held, lost, ended].map((payload) => ({ kind: 'ingest', payload, attempt: 1 }) as const);
+    expect(await reconcile(producer, waiting)).toBe(2);
+    expect(await reconcile(producer, waiting)).toBe(0);
+    expect((await producer.counts()).ingest.waiting).toBe(3);
+    for (const { jobId } of [held, lost, ended]) await producer.remove('ingest', jobId, 1);
+  });
+
+  test('without Redis a call ends with `unavailable` that says so, instead of waiting', async () => {
+    const nowhere = createProducer({ redisUrl: 'redis://127.0.0.1:1', prefix });
+    const said = { code: 'unavailable', message: expect.stringContaining('Redis') as unknown };
+    await Promise.all([
+      expect(nowhere.enqueue('ingest', ingestJob(), { attempt: 1 })).rejects.toMatchObject(said),
+      expect(nowhere.ping()).rejects.toMatchObject(said),
+      expect(nowhere.ask({ key: 'questions/x', requestId: 'r' }, 500)).rejects.toMatchObject(said),
+    ]);
+    await nowhere.close();
+  });
+});
+
+describe('questions', () => {
+  const question = (key: string) => ({ key, requestId: 'req-3' });
+
+  test('each of many questions at once is answered, by any of several scorers, and nothing is kept', async () => {
+    const answered = new Set<string>();
+    for (const _ of [1, 2]) {
+      hosts.push(
+        startAnswering({ redisUrl, prefix, logger, concurrency: 4, answer: async ({ key }) => void answered.add(key) }),
+      );
+    }
+    const keys = Array.from({ length: 50 }, (_, i) => `questions/${i}`);
+    await Promise.all(keys.map((key) => producer.ask(question(key), 20_000)));
+    expect(answered).toEqual(new Set(keys));
+    const connection = connectRedis(redisUrl);
+    const queue = new Queue('questions', { connection, prefix });
+    expect(await queue.getJobCounts('waiting', 'active', 'completed', 'failed')).toEqual({
+      ...{ waiting: 0, active: 0, completed: 0, failed: 0 },
+    });
+    await queue.close();
+    connection.disconnect();
+  });
+
+  test('an answer that throws reaches the asker as an error', async () => {
+    const answer = async () => {
+      throw new Error('the store is away');
+    };
+    hosts.push(startAnswering({ redisUrl, prefix, logger, concurrency: 1, answer }));
+    await expect(producer.ask(question('questions/x'), 20_000)).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringContaining('the store is away') as unknown,
+    });
+  });
+
+  test('with no scorer a question ends `unavailable` after its time, and leaves the queue', async () => {
+    await expect(producer.ask(question('questions/late'), 300)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('No scorer answered') as unknown,
+    });
+    const connection = connectRedis(redisUrl);
+    const queue = new Queue('questions', { connection, prefix });
+    await until(async () => (await queue.getWaitingCount()) === 0);
+    await queue.close();
+    connection.disconnect();
+  });
+});
