@@ -25,7 +25,11 @@ const stamped = () => {
 
 if (stamped() !== stamp) {
   const cli = path.join(path.dirname(prismaManifest), bin.prisma);
-  const run = spawnSync(process.execPath, [cli, 'generate', '--no-hints'], { cwd: root, encoding: 'utf8' });
+  const run = spawnSync(process.execPath, [cli, 'generate', '--no-hints'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, CHECKPOINT_DISABLE: '1' }, // no look-up of newer versions, by a process that stays behind
+  });
   if (run.status !== 0) {
     process.stderr.write(`${run.stdout}${run.stderr}${run.error?.message ?? ''}\nprisma generate failed.\n`);
     process.exit(1);

@@ -112,7 +112,7 @@ test('Prisma’s own commands agree: the history is theirs, the schema is what t
   await migrate(url);
   const prisma = async (...args: string[]) => {
     const cli = path.join(root, 'node_modules/prisma/build/index.js');
-    const env = { ...process.env, DATABASE_URL: url, PRISMA_HIDE_UPDATE_MESSAGE: '1' };
+    const env = { ...process.env, DATABASE_URL: url, CHECKPOINT_DISABLE: '1' };
     return (await promisify(execFile)(process.execPath, [cli, 'migrate', ...args], { cwd: root, env })).stdout;
   };
   expect(await prisma('status')).toContain('Database schema is up to date');
