@@ -246,17 +246,16 @@ const linesOf = (rng: Rng, nextOrder: () => string): Line[] => {
   // The rate of the thinned process is rate × DEMAND / MEAN_DEMAND: candidates come at its peak.
   const peak = rate / MEAN_DEMAND;
   const end = Math.min(DAYS, joined + lifetime);
-  let sentBack = orderOn(rng, joined, customer, nextOrder, lines);
+  orderOn(rng, joined, customer, nextOrder, lines);
   for (let day = joined + rng.exponential() / peak; day < end; day += rng.exponential() / peak)
-    if (rng.uniform() < DEMAND[Math.floor(day)]!)
-      sentBack = orderOn(rng, Math.floor(day), customer, nextOrder, lines) || sentBack;
-  return sentBack ? lines.toSorted((a, b) => a.time - b.time) : lines;
+    if (rng.uniform() < DEMAND[Math.floor(day)]!) orderOn(rng, Math.floor(day), customer, nextOrder, lines);
+  return lines.toSorted((a, b) => a.time - b.time);
 };
 
 type Buyer = { spend: number; returning: number; favourite: number; second: number; payment: number };
 
-/** Adds one order of that day, and what is sent back of it; true where something is, so that times are out of order. */
-const orderOn = (rng: Rng, day: number, buyer: Buyer, nextOrder: () => string, lines: Line[]): boolean => {
+/** Adds one order of that day, and what is sent back of it later. */
+const orderOn = (rng: Rng, day: number, buyer: Buyer, nextOrder: () => string, lines: Line[]): void => {
   // Between 8 and 22 o'clock, most in the afternoon.
   const seconds = Math.floor((8 + 7 * (rng.uniform() + rng.uniform())) * 3600);
   const time = FIRST_DAY_MS + day * DAY_MS + seconds * 1000;
@@ -265,7 +264,6 @@ const orderOn = (rng: Rng, day: number, buyer: Buyer, nextOrder: () => string, l
   const size = rng.uniform();
   const count = size < 0.72 ? 1 : size < 0.93 ? 2 : 3;
   const before = lines.length;
-  let sentBack = false;
   for (let n = 0; n < count; n += 1) {
     const taste = rng.uniform();
     const category = taste < 0.55 ? buyer.favourite : taste < 0.8 ? buyer.second : rng.integer(CATEGORIES.length);
@@ -282,9 +280,7 @@ const orderOn = (rng: Rng, day: number, buyer: Buyer, nextOrder: () => string, l
     if (later >= END_MS) continue;
     const line = lines[before + n]!;
     lines.push({ ...line, time: later, order: nextOrder(), amount: -line.amount, quantity: -line.quantity });
-    sentBack = true;
   }
-  return sentBack;
 };
 
 const transactionChunk = (rows: number) => ({
