@@ -49,6 +49,7 @@ export const profileParquet = async (db: Duck, input: ProfileInput): Promise<Dat
   const profiles: ColumnProfile[] = [];
   for (const [i, column] of columns.entries()) {
     const basic = basics[i]!;
+    if (column.role === 'customer') basic.distinct = totals.customers;
     profiles.push(await profileColumn(db, input.parquet, column, basic, rows));
   }
   const time = profiles.find((column) => column.role === 'time');
