@@ -25,3 +25,4 @@ export {
   generateFeatureCustomers,
   generateTransactions,
 } from './generators.js';
+export { type TargetScale, fitTargetScale, predictionTensor, scaleTarget } from './target-scale.js';

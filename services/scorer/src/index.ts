@@ -1,1 +1,14 @@
-export {};
+/**
+ * The scorer: applies a model folder to data. The cores need no queue, registry or server.
+ * @packageDocumentation
+ */
+export { type EvaluateInput, evaluateModel } from './evaluate-model.js';
+export { type OpenModel, openModelFolder } from './model.js';
+export {
+  type PredictInput,
+  type PredictionResult,
+  type ScoreIo,
+  type ScoreMessage,
+  predictDataset,
+} from './predict-dataset.js';
+export { scoreRows } from './score-rows.js';

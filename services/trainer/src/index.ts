@@ -1,1 +1,5 @@
-export {};
+/**
+ * The trainer: turns a dataset into a model folder. `trainModel` is the core, without queue, registry or server.
+ * @packageDocumentation
+ */
+export { type TrainInput, type TrainMessage, trainModel } from './train-model.js';

@@ -1,0 +1,149 @@
+import {
+  type Sample,
+  SNAPSHOT_TARGET,
+  computeBaselines,
+  computeMetrics,
+  encode,
+  encodingWarnings,
+  lastObservedOrigin,
+  lintWindows,
+  noCounts,
+  pickRows,
+} from '@clove/clv';
+import {
+  CloveError,
+  type DatasetProfile,
+  type EvaluationReport,
+  type LintFinding,
+  type ModelManifest,
+  type ProtocolReport,
+  type Warning,
+} from '@clove/contracts';
+import { type DuckOptions, loadFeatures, snapshot } from '@clove/data';
+import { takenColumns } from './columns.js';
+import { daysOf, openModelFolder, requireKind } from './model.js';
+import type { ScoreIo } from './predict-dataset.js';
+
+export type EvaluateInput = DuckOptions & {
+  /** folder with model.onnx and model.json */
+  modelDir: string;
+  /** canonical Parquet of the dataset, and its profile */
+  parquet: string;
+  profile: DatasetProfile;
+  /** null or left out outside a registry */
+  datasetId?: string | null;
+  /** transactions: the last day whose horizon is fully observed when left out */
+  testOrigin?: string;
+};
+
+/**
+ * Compares a model's predictions with actual spend: of every row with a target of a features dataset, of everybody known
+ * at the test origin of a transactions dataset. Says so where the model may have seen them in training.
+ * @throws CloveError `kind-mismatch`, `columns-mismatch`, `target-missing`, `not-enough-data`
+ */
+export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<EvaluationReport> => {
+  const model = await openModelFolder(i.modelDir, i.threads === undefined ? {} : { threads: i.threads });
+  try {
+    const { manifest } = model;
+    requireKind(manifest, i.profile);
+    const taken = takenColumns(manifest, i.profile);
+    io.post({ fraction: 0.05, stage: 'reading' });
+    const test =
+      manifest.kind === 'features' ? await labelledRows(i, manifest, io) : await labelledCustomers(i, manifest, io);
+    io.post({ fraction: 0.6, stage: 'scoring' });
+    const { table, target } = test.sample;
+    const counts = noCounts();
+    const { predicted } = await model.score(encode(manifest.schema, table, counts), table.rows);
+    return {
+      protocol: { ...test.protocol, testRows: table.rows },
+      testCustomers: table.rows,
+      metrics: computeMetrics(target, predicted),
+      ...computeBaselines({
+        kind: manifest.kind,
+        horizonDays: manifest.horizonDays,
+        targetMean: manifest.training.targetMean,
+        table,
+        actual: target,
+      }),
+      lint: test.lint,
+      warnings: [...taken.warnings, ...encodingWarnings(manifest.schema, counts), ...test.warnings],
+    };
+  } finally {
+    await model.release();
+  }
+};
+
+type TestRows = { sample: Sample; protocol: ProtocolReport; lint: LintFinding[]; warnings: Warning[] };
+
+/** Whether the dataset is the one that the model was trained on; `unknown` outside a registry. */
+const sameDataset = (i: EvaluateInput, manifest: ModelManifest): 'yes' | 'no' | 'unknown' => {
+  const trained = manifest.training.datasetId;
+  if (trained === null || i.datasetId === null || i.datasetId === undefined) return 'unknown';
+  return trained === i.datasetId ? 'yes' : 'no';
+};
+
+const protocolOf = (manifest: ModelManifest, testOrigin: string | null): ProtocolReport => ({
+  name: manifest.kind === 'features' ? 'random' : 'forward',
+  horizonDays: manifest.horizonDays,
+  testOrigin,
+  trainingOrigins: manifest.training.asOf,
+  trainRows: 0,
+  validationRows: 0,
+  testRows: 0,
+  seed: manifest.options.seed,
+});
+
+const labelledRows = async (i: EvaluateInput, manifest: ModelManifest, { signal }: ScoreIo): Promise<TestRows> => {
+  const table = await loadFeatures({ ...i, signal });
+  const labels = table.columns.get(manifest.target);
+  if (labels?.kind !== 'numeric') {
+    throw new CloveError(
+      'target-missing',
+      `The model predicts "${manifest.target}", and the dataset has no such column with numbers to compare with. Bring what the customers really spent, or predict instead of evaluating.`,
+    );
+  }
+  const rows = Int32Array.from(labels.values.keys()).filter((row) => Number.isFinite(labels.values[row]!));
+  if (rows.length === 0)
+    throw new CloveError('target-missing', `The column "${manifest.target}" is empty in every row.`);
+  const warnings: Warning[] = [];
+  if (rows.length < table.rows) {
+    const count = table.rows - rows.length;
+    warnings.push({
+      code: 'rows-without-target',
+      message: `${count} of ${table.rows} customers have no "${manifest.target}" and were left out.`,
+      count,
+    });
+  }
+  const same = sameDataset(i, manifest);
+  if (same === 'yes') {
+    warnings.push({
+      code: 'seen-in-training',
+      message:
+        'This is the dataset that the model was trained on: most of these customers taught it, so the figures flatter. Those of its own run are on held-out customers.',
+    });
+  } else if (same === 'unknown') {
+    warnings.push({
+      code: 'maybe-seen-in-training',
+      message: 'Where these customers were among those that the model was trained on, the figures flatter.',
+    });
+  }
+  const target = Float64Array.from(rows, (row) => labels.values[row]!);
+  return { sample: { table: pickRows(table, rows), target }, protocol: protocolOf(manifest, null), lint: [], warnings };
+};
+
+const labelledCustomers = async (i: EvaluateInput, manifest: ModelManifest, { signal }: ScoreIo): Promise<TestRows> => {
+  const { horizonDays } = manifest;
+  if (horizonDays === null) throw new CloveError('internal', 'The model of a transactions dataset has no horizon.');
+  const testOrigin = lastObservedOrigin({ ...daysOf(i.profile), horizonDays, testOrigin: i.testOrigin });
+  const table = await snapshot({ ...i, asOf: testOrigin, horizonDays, signal });
+  const labels = table.columns.get(SNAPSHOT_TARGET);
+  if (labels?.kind !== 'numeric') throw new CloveError('internal', 'The snapshot came without its target.');
+  // On other data the windows cannot overlap in a way that matters: the customers are others.
+  const lint =
+    sameDataset(i, manifest) === 'no'
+      ? []
+      : lintWindows({ trainingOrigins: manifest.training.asOf, testOrigin, horizonDays }).filter(
+          ({ severity }) => severity === 'error',
+        );
+  return { sample: { table, target: labels.values }, protocol: protocolOf(manifest, testOrigin), lint, warnings: [] };
+};

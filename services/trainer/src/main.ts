@@ -1,0 +1,39 @@
+/** Process entry of the trainer. */
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { WorkerEnv } from '@clove/contracts';
+import { createLogger, onShutdown, parseEnv, startWorker } from '@clove/runtime';
+import { openArtifacts, openRegistry } from '@clove/store';
+import { trainHandler } from './handler.js';
+
+const SERVICE = 'trainer';
+
+const env = parseEnv(WorkerEnv);
+const logger = createLogger(SERVICE, env.LOG_LEVEL);
+const scratchDir = env.SCRATCH_DIR ?? tmpdir();
+await mkdir(scratchDir, { recursive: true });
+const registry = openRegistry(env.DATABASE_URL);
+const worker = startWorker({
+  redisUrl: env.REDIS_URL,
+  service: SERVICE,
+  queue: 'train',
+  handlers: {
+    train: trainHandler({
+      registry,
+      artifacts: openArtifacts(env.ARTIFACTS_DIR),
+      scratchDir,
+      backend: env.TRAINER_BACKEND,
+      memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
+      threads: env.THREADS,
+    }),
+  },
+  ledger: registry.jobs,
+  logger,
+  concurrency: env.CONCURRENCY,
+});
+onShutdown(logger, async () => {
+  await worker.close();
+  await registry.close();
+});
+await worker.ready();
+logger.info('ready');

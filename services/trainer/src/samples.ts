@@ -1,0 +1,266 @@
+import {
+  type Sample,
+  type Table,
+  SNAPSHOT_FEATURE_NAMES,
+  SNAPSHOT_TARGET,
+  forwardOrigins,
+  isValidationCustomer,
+  pickRows,
+  randomSplit,
+  stackTables,
+} from '@clove/clv';
+import {
+  CloveError,
+  type DatasetProfile,
+  type ProtocolReport,
+  type TrainingOptions,
+  type Warning,
+} from '@clove/contracts';
+import { type DuckOptions, loadFeatures, snapshot } from '@clove/data';
+
+/** Rows for a training: who teaches, who steers early stopping, who judges at the end. */
+export type Samples = {
+  /** name of the target */
+  target: string;
+  /** feature columns to learn from */
+  columns: string[];
+  train: Sample;
+  validation: Sample;
+  test: Sample;
+  protocol: ProtocolReport;
+  /** protocol forward only */
+  windows: { trainingOrigins: string[]; testOrigin: string; horizonDays: number } | null;
+  warnings: Warning[];
+};
+
+type Source = DuckOptions & { parquet: string; profile: DatasetProfile; options: TrainingOptions; signal: AbortSignal };
+
+/** Fewer customers than this teach a network nothing, and test nothing. */
+const FEWEST_ROWS = 50;
+
+/** Reads and splits a dataset by the protocol of its kind. */
+export const readSamples = (source: Source, onStage: (stage: string) => void): Promise<Samples> =>
+  source.profile.kind === 'features' ? fromFeatures(source, onStage) : fromTransactions(source, onStage);
+
+/** Protocol `random`: customers without a target are left out, the rest split by the seed. */
+const fromFeatures = async (source: Source, onStage: (stage: string) => void): Promise<Samples> => {
+  const { profile, options } = source;
+  const target = options.target ?? profile.targetColumn ?? 'clv';
+  onStage('reading the features');
+  const table = await loadFeatures(source);
+  const labels = table.columns.get(target);
+  if (labels === undefined) {
+    throw new CloveError('target-missing', `There is no target column "${target}". ${candidates(profile)}`);
+  }
+  if (labels.kind !== 'numeric') {
+    throw new CloveError('target-missing', `The target column "${target}" holds text. ${candidates(profile)}`);
+  }
+  const warnings: Warning[] = [];
+  const usable = Int32Array.from(labels.values.keys()).filter((row) => Number.isFinite(labels.values[row]!));
+  const unlabelled = table.rows - usable.length;
+  if (usable.length === 0) {
+    throw new CloveError(
+      'target-missing',
+      `The target column "${target}" is empty in every row. ${candidates(profile)}`,
+    );
+  }
+  if (unlabelled > 0) {
+    warnings.push({
+      code: 'rows-without-target',
+      message: `${unlabelled} of ${table.rows} customers have no "${target}" and were left out of training and test.`,
+      count: unlabelled,
+    });
+  }
+  if (usable.length < FEWEST_ROWS) {
+    throw new CloveError(
+      'not-enough-data',
+      `${usable.length} customers have a target; training needs at least ${FEWEST_ROWS}. Bring more customers.`,
+    );
+  }
+  if (usable.every((row) => labels.values[row] === labels.values[usable[0]!])) {
+    throw new CloveError(
+      'target-constant',
+      `The target "${target}" is ${labels.values[usable[0]!]} for every customer, so there is nothing to learn. Choose another target column.`,
+    );
+  }
+  const columns = featureColumns(source, table, target, warnings);
+  const split = randomSplit(usable, options);
+  const sample = (rows: Int32Array): Sample => ({
+    table: pickRows(table, rows),
+    target: Float64Array.from(rows, (row) => labels.values[row]!),
+  });
+  return {
+    target,
+    columns,
+    train: sample(split.train),
+    validation: sample(split.validation),
+    test: sample(split.test),
+    protocol: {
+      name: 'random',
+      horizonDays: null,
+      testOrigin: null,
+      trainingOrigins: [],
+      trainRows: split.train.length,
+      validationRows: split.validation.length,
+      testRows: split.test.length,
+      seed: options.seed,
+    },
+    windows: null,
+    warnings,
+  };
+};
+
+const featureColumns = ({ profile, options }: Source, table: Table, target: string, warnings: Warning[]): string[] => {
+  const role = new Map(profile.columns.map((column) => [column.name, column.role]));
+  const unknown = options.ignoreColumns.filter((name) => !role.has(name) && !table.columns.has(name));
+  if (unknown.length > 0) {
+    throw new CloveError(
+      'column-missing',
+      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}, which the dataset does not have. Its columns: ${[...table.columns.keys()].join(', ')}.`,
+    );
+  }
+  const former = [...table.columns.keys()].filter((name) => name !== target && role.get(name) === 'target');
+  if (former.length > 0) {
+    warnings.push({
+      code: 'other-target-left-out',
+      message: `Column "${former[0]}" is the dataset's own target, so the model for "${target}" does not learn from it.`,
+    });
+  }
+  const out = new Set([target, ...former, ...options.ignoreColumns]);
+  return [...table.columns.keys()].filter((name) => {
+    const known = role.get(name);
+    return !out.has(name) && known !== 'ignored' && known !== 'id' && known !== 'customer';
+  });
+};
+
+/** What could be the target instead. */
+const candidates = (profile: DatasetProfile): string => {
+  const numeric = profile.columns
+    .filter(({ type, role }) => (type === 'number' || type === 'integer') && (role === 'feature' || role === 'target'))
+    .map(({ name }) => name);
+  return numeric.length === 0
+    ? 'The dataset has no numeric column that could be one.'
+    : `Name the column that holds what each customer spent (option target); numeric columns are: ${numeric.slice(0, 30).join(', ')}${numeric.length > 30 ? ', …' : ''}.`;
+};
+
+/**
+ * Protocol `forward`: snapshots at each training origin, one below the other; the same customer is in training at every origin
+ * or in validation at every origin. The test is everybody known at the test origin.
+ */
+const fromTransactions = async (source: Source, onStage: (stage: string) => void): Promise<Samples> => {
+  const { profile, options } = source;
+  const { horizonDays } = options;
+  if (profile.firstTime === null || profile.lastTime === null) {
+    throw new CloveError('data-empty', 'The dataset holds no transactions.');
+  }
+  const warnings: Warning[] = [];
+  const { testOrigin, trainingOrigins } = forwardOrigins({
+    firstDay: profile.firstTime.slice(0, 10),
+    lastDay: profile.lastTime.slice(0, 10),
+    horizonDays,
+    testOrigin: options.testOrigin,
+    origins: options.origins,
+    strideDays: options.originStrideDays,
+  });
+  if (trainingOrigins.length < options.origins) {
+    warnings.push({
+      code: 'fewer-origins',
+      message: `The history holds ${trainingOrigins.length} of the ${options.origins} training origins asked for, ${options.originStrideDays} days apart (${trainingOrigins.join(', ')}). A shorter horizon or stride gives more.`,
+      count: trainingOrigins.length,
+    });
+  }
+  const unknown = options.ignoreColumns.filter((name) => !SNAPSHOT_FEATURE_NAMES.includes(name));
+  if (unknown.length > 0) {
+    throw new CloveError(
+      'column-missing',
+      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}; the features of a transactions dataset are: ${SNAPSHOT_FEATURE_NAMES.join(', ')}.`,
+    );
+  }
+  if (options.target !== undefined) {
+    warnings.push({
+      code: 'target-not-used',
+      message: `The target of a transactions dataset is the spend of the next ${horizonDays} days; the option target ("${options.target}") is for features datasets and was not used.`,
+    });
+  }
+
+  const train: Sample[] = [];
+  const validation: Sample[] = [];
+  for (const origin of trainingOrigins) {
+    onStage(`features as of ${origin}`);
+    const seen = await labelledSnapshot(source, origin);
+    const held = seen.table.ids.map((id) => isValidationCustomer(id, options.validationFraction, options.seed));
+    const rows = Int32Array.from(held.keys());
+    train.push(
+      pickSample(
+        seen,
+        rows.filter((row) => !held[row]!),
+      ),
+    );
+    validation.push(
+      pickSample(
+        seen,
+        rows.filter((row) => held[row]!),
+      ),
+    );
+  }
+  const samples = { train: stackSamples(train), validation: stackSamples(validation) };
+  if (samples.train.table.rows + samples.validation.table.rows < FEWEST_ROWS || samples.validation.table.rows === 0) {
+    throw new CloveError(
+      'not-enough-data',
+      `The training origins ${trainingOrigins.join(', ')} see ${samples.train.table.rows} customers for training and ${samples.validation.table.rows} for validation; ` +
+        `at least ${FEWEST_ROWS} in all are needed. Bring more customers or a longer history, or choose a shorter horizon than ${horizonDays} days, so that the origins can lie later.`,
+    );
+  }
+  const [first] = samples.train.target;
+  if (samples.train.target.every((value) => value === first)) {
+    throw new CloveError(
+      'target-constant',
+      `Every training customer spends ${first} in the ${horizonDays} days after ${trainingOrigins.join(', ')}, so there is nothing to learn. Choose a longer horizon or another test origin.`,
+    );
+  }
+  onStage(`features as of ${testOrigin}`);
+  const test = await labelledSnapshot(source, testOrigin);
+  return {
+    ...samples,
+    target: SNAPSHOT_TARGET,
+    columns: SNAPSHOT_FEATURE_NAMES.filter((name) => !options.ignoreColumns.includes(name)),
+    test,
+    protocol: {
+      name: 'forward',
+      horizonDays,
+      testOrigin,
+      trainingOrigins,
+      trainRows: samples.train.table.rows,
+      validationRows: samples.validation.table.rows,
+      testRows: test.table.rows,
+      seed: options.seed,
+    },
+    windows: { trainingOrigins, testOrigin, horizonDays },
+    warnings,
+  };
+};
+
+const labelledSnapshot = async (source: Source, asOf: string): Promise<Sample> => {
+  const { horizonDays } = source.options;
+  const table = await snapshot({ ...source, asOf, horizonDays });
+  const labels = table.columns.get(SNAPSHOT_TARGET);
+  if (labels?.kind !== 'numeric') throw new CloveError('internal', 'The snapshot came without its target.');
+  return { table, target: labels.values };
+};
+
+const pickSample = ({ table, target }: Sample, rows: Int32Array): Sample => ({
+  table: pickRows(table, rows),
+  target: Float64Array.from(rows, (row) => target[row]!),
+});
+
+/** Samples with the same columns, one below the other. */
+export const stackSamples = (samples: readonly Sample[]): Sample => {
+  const table = stackTables(samples.map(({ table }) => table));
+  const target = new Float64Array(table.rows);
+  let offset = 0;
+  for (const sample of samples) {
+    target.set(sample.target, offset);
+    offset += sample.table.rows;
+  }
+  return { table, target };
+};
