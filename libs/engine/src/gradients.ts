@@ -86,6 +86,23 @@ const WITH_ATTRIBUTES: Record<string, (dy: T, x: T, attrs: tf.NamedAttrMap) => T
   Transpose: (dy, _, { perm }) => tf.transpose(dy, tf.backend_util.getUndoAxesPermutation(perm as number[])),
 };
 
+/** What does not change when an input changes by a little: nothing flows back. By the names of their inputs. */
+const FLAT: Record<string, readonly string[]> = {
+  Equal: ['a', 'b'],
+  Greater: ['a', 'b'],
+  GreaterEqual: ['a', 'b'],
+  IsInf: ['x'],
+  IsNan: ['x'],
+  Less: ['a', 'b'],
+  LessEqual: ['a', 'b'],
+  LogicalAnd: ['a', 'b'],
+  LogicalNot: ['x'],
+  LogicalOr: ['a', 'b'],
+  NotEqual: ['a', 'b'],
+  OnesLike: ['x'],
+  ZerosLike: ['x'],
+};
+
 /** The rest, as tfjs wants them. */
 const SPECIAL: tf.GradConfig[] = [
   {
@@ -191,6 +208,14 @@ function* allGradients(): Generator<tf.GradConfig> {
       kernelName,
       outputsToSave: [true],
       gradFunc: (dy, saved) => ({ [input]: () => dx(dy as T, saved[0]!) }),
+    };
+  }
+  for (const [kernelName, names] of Object.entries(FLAT)) {
+    yield {
+      kernelName,
+      inputsToSave: [...names],
+      gradFunc: (_, saved) =>
+        Object.fromEntries(names.map((name, i) => [name, () => tf.cast(tf.zerosLike(saved[i]!), 'float32')])),
     };
   }
   yield* SPECIAL;

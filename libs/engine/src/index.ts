@@ -6,6 +6,7 @@
 export { EngineError, type EngineErrorCode } from './errors.js';
 export { type Backend, type Executor, type TrainingSpec, compileTraining } from './executor.js';
 export { exportOnnx } from './export.js';
+export { mapRows } from './map-rows.js';
 export {
   type ForwardContext,
   type Init,
@@ -16,6 +17,6 @@ export {
   type Tensors,
   initialState,
 } from './network.js';
-export { batchNorm } from './layers.js';
+export { batchNorm, batchNormAffine } from './layers.js';
 export { type SafeTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Scorer, createScorer } from './scorer.js';

@@ -22,9 +22,8 @@ export function batchNorm(o: {
   training: boolean;
 }): { output: tf.Tensor2D; mean: tf.Tensor; variance: tf.Tensor } {
   if (!o.training) {
-    const factor = tf.mul(o.scale, tf.rsqrt(tf.add(o.variance, EPSILON)));
-    const output: tf.Tensor2D = tf.add(tf.mul(tf.sub(o.x, o.mean), factor), o.shift);
-    return { output, mean: o.mean, variance: o.variance };
+    const { factor, offset } = batchNormAffine(o);
+    return { output: tf.add(tf.mul(o.x, factor), offset), mean: o.mean, variance: o.variance };
   }
   const rows = o.x.shape[0];
   const mean = tf.mean(o.x, 0);
@@ -36,6 +35,18 @@ export function batchNorm(o: {
     mean: move(o.mean, mean, MOMENTUM),
     variance: move(o.variance, variance, (MOMENTUM * rows) / (rows - 1)),
   };
+}
+
+/**
+ * What batch norm is when not training: x · factor + offset, each [width]. Lets a network fold it into the linear layer
+ * before it, which onnxruntime does not do by itself.
+ */
+export function batchNormAffine(o: { scale: tf.Tensor; shift: tf.Tensor; mean: tf.Tensor; variance: tf.Tensor }): {
+  factor: tf.Tensor;
+  offset: tf.Tensor;
+} {
+  const factor = tf.mul(o.scale, tf.rsqrt(tf.add(o.variance, EPSILON)));
+  return { factor, offset: tf.sub(o.shift, tf.mul(o.mean, factor)) };
 }
 
 /**

@@ -8,6 +8,9 @@ export type Feed = { values: Float32Array | Int32Array | BigInt64Array; shape: r
 
 /** An open graph. `run` blocks the calling thread while it computes. */
 export interface Session {
+  /** Shapes by name; a text stands for a length known only when the graph runs. */
+  readonly inputs: ReadonlyMap<string, readonly (number | string)[]>;
+  readonly outputs: ReadonlyMap<string, readonly (number | string)[]>;
   /** @returns every output's values, by name */
   run(feeds: Record<string, Feed>): Promise<Record<string, Float32Array>>;
   release(): Promise<void>;
@@ -34,6 +37,8 @@ export async function openSession(onnx: Uint8Array, threads: number): Promise<Se
     }),
   );
   return {
+    inputs: shapesOf(session.inputMetadata),
+    outputs: shapesOf(session.outputMetadata),
     async run(feeds) {
       const tensors = Object.fromEntries(
         Object.entries(feeds).map(([name, { values, shape }]) => [name, tensorOf(values, shape)]),
@@ -44,6 +49,9 @@ export async function openSession(onnx: Uint8Array, threads: number): Promise<Se
     release: () => session.release(),
   };
 }
+
+const shapesOf = (metadata: readonly ort.InferenceSession.ValueMetadata[]) =>
+  new Map(metadata.map((value) => [value.name, value.isTensor ? value.shape : []]));
 
 const tensorOf = (values: Feed['values'], shape: readonly number[]): ort.Tensor =>
   values instanceof Float32Array

@@ -1,0 +1,200 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type TrainState, compileTraining } from '@clove/engine';
+import { describe, expect, test } from 'vitest';
+import { feedforward } from './feedforward.js';
+import { Rng } from './rng.js';
+import { type LoopOptions, PlateauSchedule, mse, trainNetwork } from './training.js';
+
+const WIDTH = 4;
+const ROWS = 600;
+const train = Int32Array.from({ length: 500 }, (_, i) => i);
+const validation = Int32Array.from({ length: 100 }, (_, i) => 500 + i);
+const network = feedforward({ inputWidth: WIDTH, hidden: [16, 8], batchNorm: true, dropout: 0.1 });
+const options: LoopOptions = {
+  batchSize: 32,
+  epochs: 8,
+  patience: 8,
+  learningRate: 0.01,
+  weightDecay: 1e-5,
+  lrFactor: 0.5,
+  lrPatience: 2,
+  seed: 42,
+  backend: 'auto',
+};
+
+/** y is a sum with a kink, of unit variance, and a little noise. */
+function problem(): { x: Float32Array; y: Float32Array } {
+  const rng = new Rng(7);
+  const x = Float32Array.from({ length: ROWS * WIDTH }, () => rng.normal());
+  const y = Float32Array.from({ length: ROWS }, (_, r) => {
+    const [a, b] = [x[r * WIDTH]!, x[r * WIDTH + 1]!];
+    return 0.7 * a + Math.abs(b) - 0.8 + 0.1 * rng.normal();
+  });
+  return { x, y };
+}
+const { x, y } = problem();
+const job = { network, loss: mse, x, y, train, validation, options };
+
+/** Trains in a process of its own. @returns the hash of the state that came out */
+const trainedElsewhere = async (seed: number): Promise<string> => {
+  const script = `
+    import { createHash } from 'node:crypto';
+    import { Rng, feedforward, mse, trainNetwork } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))};
+    const rng = new Rng(1);
+    const x = Float32Array.from({ length: 800 }, () => rng.normal());
+    const y = Float32Array.from({ length: 200 }, () => rng.normal());
+    const rows = Int32Array.from({ length: 200 }, (_, i) => i);
+    const { state } = await trainNetwork({
+      network: feedforward({ inputWidth: 4, hidden: [16, 8], batchNorm: true, dropout: 0.3 }), loss: mse, x, y,
+      train: rows.subarray(0, 150), validation: rows.subarray(150),
+      options: ${JSON.stringify({ ...options, epochs: 3 })},
+    });
+    const hash = createHash('sha256');
+    for (const part of [state.params, state.m, state.v, state.stats]) hash.update(part);
+    process.stdout.write(hash.digest('hex'));`.replace(`"seed":${options.seed}`, `"seed":${seed}`);
+  const args = ['--input-type=module', '--eval', script];
+  return (await promisify(execFile)(process.execPath, args, { cwd: fileURLToPath(new URL('.', import.meta.url)) }))
+    .stdout;
+};
+
+describe('trainNetwork', () => {
+  test('learns, reports every epoch as it ends, and returns the epoch with the lowest validation loss', async () => {
+    const seen: number[] = [];
+    const { epochs, bestEpoch, state, backend } = await trainNetwork({
+      ...job,
+      onEpoch: (epoch) => void seen.push(epoch.validationLoss),
+    });
+    expect(epochs.map((epoch) => epoch.epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(epochs.map((epoch) => epoch.validationLoss)).toEqual(seen);
+    expect(Math.min(...seen)).toBe(seen[bestEpoch - 1]);
+    expect(seen[bestEpoch - 1]).toBeLessThan(0.2);
+    expect(epochs.at(-1)!.trainLoss).toBeLessThan(epochs[0]!.trainLoss);
+    expect(backend).toMatch(/^onnx-cpu, \d threads?$/);
+
+    const executor = await compileTraining({ ...job, weightDecay: 0, batchSize: 32, rows: 500, backend: 'auto' });
+    executor.load(state);
+    const held = { x: x.subarray(500 * WIDTH), y: y.subarray(500) };
+    expect(await executor.loss(held.x, held.y, 100)).toBeCloseTo(seen[bestEpoch - 1]!, 6);
+    await executor.release();
+  });
+
+  test('stops after `patience` epochs without a better validation loss', async () => {
+    // Noise cannot be learnt: the best epoch comes early.
+    const rng = new Rng(3);
+    const noise = Float32Array.from({ length: ROWS }, () => rng.normal());
+    const { epochs, bestEpoch } = await trainNetwork({
+      ...job,
+      y: noise,
+      options: { ...options, epochs: 200, patience: 3 },
+    });
+    expect(epochs.length).toBe(bestEpoch + 3);
+    expect(epochs.length).toBeLessThan(200);
+  });
+
+  test('lowers the learning rate as reported', async () => {
+    const { epochs } = await trainNetwork({ ...job, options: { ...options, epochs: 25, patience: 25, lrPatience: 0 } });
+    const rates = epochs.map((epoch) => epoch.learningRate);
+    const expected = new PlateauSchedule(0.01, 0.5, 0);
+    for (const [i, { validationLoss }] of epochs.entries()) {
+      expect(rates[i]).toBe(expected.current);
+      expected.step(validationLoss);
+    }
+    expect(rates.at(-1)).toBeLessThan(0.01);
+  });
+
+  test('ends the same in two processes with one seed, byte for byte, and differently with another', async () => {
+    const [first, second, other] = await Promise.all([
+      trainedElsewhere(42),
+      trainedElsewhere(42),
+      trainedElsewhere(43),
+    ]);
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(second).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  test('stops between two epochs when told to', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    let epochs = 0;
+    const training = trainNetwork({
+      ...job,
+      options: { ...options, epochs: 1000, patience: 1000 },
+      signal: controller.signal,
+      onEpoch: () => {
+        epochs += 1;
+        // From the event loop, as a cancel arrives.
+        if (epochs === 2) setImmediate(() => controller.abort(reason));
+      },
+    });
+    await expect(training).rejects.toBe(reason);
+    expect(epochs).toBeLessThan(5);
+  });
+
+  test('says what to try where the loss is not a number', async () => {
+    const huge = y.map((value) => value * 1e30);
+    await expect(trainNetwork({ ...job, y: huge })).rejects.toThrow(
+      expect.objectContaining({
+        code: 'not-converged',
+        message: expect.stringContaining('lower learning rate (0.001)'),
+      }),
+    );
+  });
+
+  test('refuses too few customers', async () => {
+    await expect(trainNetwork({ ...job, train: train.subarray(0, 1) })).rejects.toThrow(
+      expect.objectContaining({ code: 'not-enough-data' }),
+    );
+  });
+});
+
+test('the learning rate falls where torch.optim.lr_scheduler.ReduceLROnPlateau lets it fall', () => {
+  // factor 0.5, patience 2, threshold 1e-4 relative: worked through by torch's rule (best, num_bad_epochs).
+  const schedule = new PlateauSchedule(1, 0.5, 2);
+  const losses = [1, 0.9, 0.90001, 0.89995, 0.9, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.7];
+  const rates = losses.map((loss) => {
+    schedule.step(loss);
+    return schedule.current;
+  });
+  expect(rates).toEqual([1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]);
+});
+
+const known = (hidden: number[], batchNorm: boolean): { net: ReturnType<typeof feedforward>; length: number } => {
+  const net = feedforward({ inputWidth: 16, hidden, batchNorm, dropout: 0.3 });
+  return { net, length: net.params.reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0) };
+};
+
+describe('feedforward', () => {
+  test('has the parameters that the known network has', () => {
+    const { net, length } = known([128, 256, 128, 64], true);
+    expect(length).toBe(77_569);
+    expect(net.stats.length).toBe(8);
+    expect(known([128, 256, 128, 64], false).length).toBe(77_569 - 2 * (128 + 256 + 128 + 64));
+  });
+  test('starts weights and biases within one over the root of the inputs, as torch.nn.Linear', () => {
+    const { net } = known([64, 8], true);
+    const bounds = net.params.flatMap(({ name, init }) => (init.type === 'uniform' ? [[name, init.bound]] : []));
+    expect(bounds).toEqual([
+      ['hidden0.weight', 1 / 4],
+      ['hidden0.bias', 1 / 4],
+      ['hidden1.weight', 1 / 8],
+      ['hidden1.bias', 1 / 8],
+      ['output.weight', 1 / Math.sqrt(8)],
+      ['output.bias', 1 / Math.sqrt(8)],
+    ]);
+  });
+  test('trains without batch norm, on a single left-over row too', async () => {
+    const plain = feedforward({ inputWidth: WIDTH, hidden: [8], batchNorm: false, dropout: 0 });
+    const rows = train.subarray(0, 33);
+    const result: { state: TrainState } = await trainNetwork({
+      ...job,
+      network: plain,
+      train: rows,
+      options: { ...options, epochs: 1 },
+    });
+    expect(result.state.step).toBe(2);
+    expect(result.state.stats.length).toBe(0);
+  });
+});
