@@ -19,7 +19,7 @@ import { runRoutes } from './routes/runs.js';
 import { sampleRoutes } from './routes/sample.js';
 import { sessionRoutes } from './routes/session.js';
 import { systemRoutes } from './routes/system.js';
-import { UPLOAD_TIMEOUT_MS, uploadLimits } from './uploads.js';
+import { UPLOAD_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
 
 /** A thousand rows of a hundred columns fit; data files come as multipart, which has its own limit. */
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
@@ -83,8 +83,15 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
   });
 
+  // a kept-alive connection whose last answer ends while the app closes would hold it up until its timeout
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return;
+    const timer = setInterval(() => app.server.closeIdleConnections(), 50);
+    app.server.once('close', () => clearInterval(timer));
+  });
+
   await app.register(cookie);
-  await app.register(multipart, { limits: uploadLimits(env.UPLOAD_LIMIT_BYTES) });
+  await app.register(multipart, { limits: uploadLimits(env.UPLOAD_LIMIT_BYTES), isPartAFile });
   await installDocumentation(app);
   installMetrics(app, gateway);
   startReconciler(app, gateway);

@@ -25,7 +25,7 @@ export async function ask<T>(
   const forget = () => Promise.all([artifacts.remove(key), artifacts.remove(`${key}.reply`)]);
   let late = false;
   try {
-    await artifacts.put(key, JSON.stringify(question), { signal: request.signal });
+    await artifacts.put(key, JSON.stringify(question));
     try {
       await producer.ask({ key, requestId: request.id }, ANSWER_LIMIT_MS);
     } catch (error) {

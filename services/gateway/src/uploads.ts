@@ -23,6 +23,13 @@ export const uploadLimits = (uploadLimitBytes: number) => ({
   headerPairs: 50,
 });
 
+/**
+ * A part with a file name is a file, whatever its field is called; but `options` may come from a file (`curl -F
+ * options=@options.json`) or a Blob, and is a field all the same.
+ */
+export const isPartAFile = (field: string | undefined, type: string | undefined, name: string | undefined): boolean =>
+  field !== 'options' && (name !== undefined || type === 'application/octet-stream');
+
 type UploadedFile = Extract<DatasetSource, { type: 'upload' }>['files'][number] & { sha256: string };
 export type Upload = { files: UploadedFile[]; fields: Record<string, unknown> };
 
@@ -98,9 +105,7 @@ export async function receiveUpload(
         if (source.truncated) throw tooLarge(limitBytes);
       };
       const key = artifactKeys.upload(datasetId, n);
-      const { bytes, sha256 } = await artifacts.put(key, Readable.from(body(), { objectMode: false }), {
-        signal: request.signal,
-      });
+      const { bytes, sha256 } = await artifacts.put(key, Readable.from(body(), { objectMode: false }));
       const name = labelOf(part.filename, n);
       if (bytes === 0) throw new CloveError('data-empty', `the file ${name} is empty`);
       files.push({ name, key, bytes, sha256 });
@@ -111,6 +116,10 @@ export async function receiveUpload(
     return { files, fields };
   } catch (error) {
     await discardUpload(gateway, datasetId);
+    // the parser throws plain errors for a form that is cut off or garbled
+    if (error instanceof Error && /^Multipart|multipart data$/.test(error.message)) {
+      throw new CloveError('bad-request', `the form cannot be read: ${error.message}`, { cause: error });
+    }
     throw error;
   }
 }

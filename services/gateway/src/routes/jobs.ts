@@ -71,7 +71,10 @@ export const jobRoutes =
         const header = request.headers['last-event-id'];
         const position = positionOf(typeof header === 'string' ? header : undefined);
         if (isDone(job, position)) return reply.code(204).send(null);
-        const signal = AbortSignal.any([closing.signal, request.signal]);
+        const left = new AbortController();
+        // not request.signal: that one ends with the request's body, not with its reader
+        reply.raw.once('close', () => left.abort());
+        const signal = AbortSignal.any([closing.signal, left.signal]);
         reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
         return reply.send(Readable.from(jobEvents(registry, job.id, position, signal)));
       },

@@ -1,0 +1,457 @@
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  Accepted,
+  Dataset,
+  DatasetProfile,
+  Evaluation,
+  Job,
+  Model,
+  ModelVersion,
+  ModelVersionSummary,
+  Prediction,
+  Problem,
+  type Question,
+  type Reply,
+  RowPage,
+  Run,
+  RunSummary,
+  ScoreResponse,
+  pageOf,
+} from '@clove/contracts';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildApp } from './app.js';
+import { type TestGateway, call, form, manifest, metrics, openTestGateway, profile, report } from './test-gateway.js';
+import { Artifacts, VersionMetrics } from './schemas.js';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await openTestGateway();
+});
+afterAll(() => gateway.close());
+
+const get = async (url: string) => {
+  const response = await call(gateway.app, 'GET', url);
+  expect(response.statusCode).toBe(200);
+  return response.json<unknown>();
+};
+const refused = async (
+  ...request: Parameters<typeof call> extends [unknown, ...infer R] ? R : never
+): Promise<Problem> => Problem.parse((await call(gateway.app, ...request)).json());
+/** POST that must be answered 202 with a job, a Location and nothing else than the contract. */
+const accept = async (url: string, payload: object, headers: Record<string, string> = {}): Promise<Accepted> => {
+  const response = await call(gateway.app, 'POST', url, payload, headers);
+  expect(response.statusCode).toBe(202);
+  const accepted = Accepted.parse(response.json());
+  expect(response.headers.location).toBe(`/v1/jobs/${accepted.job.id}`);
+  expect(Job.parse(await get(`/v1/jobs/${accepted.job.id}`)).resource.id).toBe(accepted.id);
+  return accepted;
+};
+const generated = async (): Promise<string> => {
+  const { id, job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 100 });
+  await gateway.work.ingest(job.id, id);
+  return id;
+};
+const trained = async (datasetId: string, modelName: string): Promise<ModelVersion> => {
+  const { id, job } = await accept('/v1/runs', { datasetId, modelName });
+  return gateway.work.train(job.id, id);
+};
+const queued = (kind: Job['kind'], jobId: string, attempt = 1) => gateway.gateway.producer.has(kind, jobId, attempt);
+const onDisk = async (prefix: string) => readdir(path.join(gateway.dir, prefix)).catch(() => []);
+
+describe('datasets', () => {
+  test('from generation to deletion', async () => {
+    const { id, job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 100, name: 'mine' });
+    expect(job).toMatchObject({ kind: 'ingest', status: 'queued' });
+    expect(await queued('ingest', job.id)).toBe(true);
+    expect(Dataset.parse(await get(`/v1/datasets/${id}`))).toMatchObject({
+      name: 'mine',
+      status: 'pending',
+      jobId: job.id,
+    });
+    expect(await refused('GET', `/v1/datasets/${id}/profile`)).toMatchObject({ code: 'conflict' });
+    expect(await refused('DELETE', `/v1/datasets/${id}`)).toMatchObject({ code: 'conflict' });
+
+    await gateway.work.ingest(job.id, id);
+    expect(Dataset.parse(await get(`/v1/datasets/${id}`))).toMatchObject({
+      status: 'ready',
+      rows: 100,
+      kind: 'features',
+    });
+    expect(DatasetProfile.parse(await get(`/v1/datasets/${id}/profile`))).toEqual(profile);
+
+    expect((await call(gateway.app, 'DELETE', `/v1/datasets/${id}`)).statusCode).toBe(204);
+    expect(await refused('GET', `/v1/datasets/${id}`)).toMatchObject({ code: 'not-found' });
+    expect(await onDisk('datasets')).not.toContain(id);
+  });
+
+  test('list by cursor: every one once, newest first', async () => {
+    const made = [];
+    for (let i = 0; i < 5; i += 1)
+      made.push((await accept('/v1/datasets/generate', { generator: 'features', customers: 1 })).id);
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: { items: Dataset[]; next: string | null } = pageOf(Dataset).parse(
+        await get(`/v1/datasets?limit=2${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`),
+      );
+      expect(page.items.length).toBeLessThanOrEqual(2);
+      seen.push(...page.items.map((item) => item.id));
+      cursor = page.next;
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.slice(0, 5)).toEqual(made.toReversed());
+    expect(await refused('GET', '/v1/datasets?cursor=made-up')).toMatchObject({ code: 'bad-request' });
+  });
+});
+
+describe('runs, models and evaluations', () => {
+  test('a training makes a version that can be read, promoted and downloaded', async () => {
+    const datasetId = await generated();
+    const { id, job } = await accept('/v1/runs', { datasetId, modelName: 'shop', epochs: 3, hidden: [8] });
+    expect(await queued('train', job.id)).toBe(true);
+    const epoch = { epoch: 1, trainLoss: 1, validationLoss: 2, learningRate: 0.001, seconds: 0.1 };
+    await gateway.gateway.registry.runs.putEpoch(id, epoch);
+    const version = await gateway.work.train(job.id, id);
+
+    const run = Run.parse(await get(`/v1/runs/${id}`));
+    expect(run).toMatchObject({ status: 'succeeded', versionId: version.id, version: 1, epochs: [epoch] });
+    expect(run.options).toMatchObject({ epochs: 3, hidden: [8], dropout: 0.3 });
+    expect(run.evaluation).toEqual(report);
+    const list = pageOf(RunSummary).parse(await get(`/v1/runs?datasetId=${datasetId}`));
+    expect(list.items.map((item) => item.id)).toEqual([id]);
+
+    expect(
+      pageOf(Model)
+        .parse(await get('/v1/models'))
+        .items.map((model) => model.name),
+    ).toContain('shop');
+    expect(Model.parse(await get('/v1/models/shop'))).toMatchObject({ versions: 1, aliases: { champion: 1 } });
+    const versions = pageOf(ModelVersionSummary).parse(await get('/v1/models/shop/versions'));
+    expect(versions.items).toMatchObject([{ version: 1, metrics }]);
+    expect(ModelVersion.parse(await get('/v1/models/shop/versions/1')).manifest).toEqual(manifest);
+    expect(VersionMetrics.parse(await get('/v1/models/shop/versions/1/metrics'))).toMatchObject({
+      metrics,
+      baselines: { mean: metrics },
+    });
+    expect(await refused('GET', '/v1/models/shop/versions/2')).toMatchObject({ code: 'not-found' });
+    expect(await refused('GET', '/v1/models/nobody')).toMatchObject({ code: 'not-found' });
+  });
+
+  test('files of a version come with name, length and an ETag that spares a second download', async () => {
+    await trained(await generated(), 'files');
+    const { items } = Artifacts.parse(await get('/v1/models/files/versions/1/artifacts'));
+    expect(items.map((item) => item.name)).toEqual(['model.onnx', 'model.json']);
+    const onnx = items[0]!;
+    const response = await call(gateway.app, 'GET', onnx.href);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-length': String(onnx.bytes),
+      'content-disposition': 'attachment; filename="files-1-model.onnx"',
+    });
+    const sha256 = createHash('sha256').update(response.rawPayload).digest('hex');
+    expect(response.headers.etag).toBe(`"${sha256}"`);
+    expect(onnx.sha256).toBe(sha256);
+    const again = await call(gateway.app, 'GET', onnx.href, undefined, { 'if-none-match': `"${sha256}"` });
+    expect([again.statusCode, again.body]).toEqual([304, '']);
+    const base = '/v1/models/files/versions/1/artifacts';
+    expect(await refused('GET', `${base}/evaluation.json`)).toMatchObject({ code: 'not-found' });
+    expect(await refused('GET', `${base}/..%2f..%2fsecret`)).toMatchObject({ code: 'not-found' });
+  });
+
+  test('an alias moves, and goes', async () => {
+    const datasetId = await generated();
+    await trained(datasetId, 'alias');
+    await trained(datasetId, 'alias');
+    const moved = await call(gateway.app, 'PUT', '/v1/models/alias/aliases/champion', { version: 2 });
+    expect(Model.parse(moved.json()).aliases).toEqual({ champion: 2 });
+    const other = await call(gateway.app, 'PUT', '/v1/models/alias/aliases/challenger', { version: 1 });
+    expect(Model.parse(other.json()).aliases).toEqual({ champion: 2, challenger: 1 });
+    expect((await call(gateway.app, 'DELETE', '/v1/models/alias/aliases/challenger')).statusCode).toBe(204);
+    expect(Model.parse(await get('/v1/models/alias')).aliases).toEqual({ champion: 2 });
+    expect(await refused('PUT', '/v1/models/alias/aliases/champion', { version: 9 })).toMatchObject({
+      code: 'not-found',
+    });
+    expect(await refused('PUT', '/v1/models/alias/aliases/1x', { version: 1 })).toMatchObject({ code: 'not-found' });
+  });
+
+  test('an evaluation of a version on a dataset', async () => {
+    const datasetId = await generated();
+    const version = await trained(datasetId, 'judged');
+    const { id, job } = await accept('/v1/evaluations', { datasetId, model: 'judged@champion' });
+    expect(await queued('evaluate', job.id)).toBe(true);
+    await gateway.work.evaluate(job.id, id);
+    const evaluation = Evaluation.parse(await get(`/v1/evaluations/${id}`));
+    expect(evaluation).toMatchObject({ status: 'succeeded', versionId: version.id, report });
+    const list = pageOf(Evaluation).parse(await get(`/v1/evaluations?versionId=${version.id}`));
+    // its own, and the one that its run ended with
+    expect(list.items).toHaveLength(2);
+    expect(await refused('POST', '/v1/evaluations', { datasetId, model: 'nobody' })).toMatchObject({
+      code: 'not-found',
+    });
+  });
+
+  test('a run on a dataset that is not ready, or not there, is refused', async () => {
+    const { id } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
+    expect(await refused('POST', '/v1/runs', { datasetId: id })).toMatchObject({ code: 'conflict' });
+    const none = `ds_${'0'.repeat(22)}`;
+    expect(await refused('POST', '/v1/runs', { datasetId: none })).toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('predictions', () => {
+  test('of a dataset: started, read and downloaded', async () => {
+    const datasetId = await generated();
+    const version = await trained(datasetId, 'scorer');
+    const { id, job } = await accept('/v1/predictions', { datasetId, model: 'scorer@1', includeInputs: true });
+    expect(await queued('predict', job.id)).toBe(true);
+    expect(await refused('GET', `/v1/predictions/${id}/download`)).toMatchObject({ code: 'conflict' });
+    expect(await refused('GET', `/v1/predictions/${id}/rows`)).toMatchObject({ code: 'conflict' });
+    await gateway.work.predict(job.id, id);
+    expect(Prediction.parse(await get(`/v1/predictions/${id}`))).toMatchObject({
+      status: 'succeeded',
+      versionId: version.id,
+      model: 'scorer',
+      version: 1,
+      includeInputs: true,
+      rows: 2,
+    });
+    expect(pageOf(Prediction).parse(await get('/v1/predictions')).items[0]?.id).toBe(id);
+    const csv = await call(gateway.app, 'GET', `/v1/predictions/${id}/download?format=csv`);
+    expect(csv.body).toBe('customer_id,predicted_clv\n1,10\n');
+    expect(csv.headers['content-disposition']).toBe(`attachment; filename="${id}.csv"`);
+    expect(csv.headers['content-type']).toMatch(/^text\/csv/);
+    const parquet = await call(gateway.app, 'GET', `/v1/predictions/${id}/download?format=parquet`);
+    expect(parquet.body).toBe('PAR1');
+    expect(await refused('GET', `/v1/predictions/${id}/download?format=xls`)).toMatchObject({ code: 'invalid-input' });
+  });
+
+  test('of an upload: its ingest comes first, then the scoring', async () => {
+    await trained(await generated(), 'direct');
+    const body = form(
+      { model: 'direct', includeInputs: 'true', options: '{"idColumn":"id"}' },
+      { 'new.csv': 'id,age\n1,30\n' },
+    );
+    const response = await call(gateway.app, 'POST', '/v1/predictions', body.payload, body.headers);
+    expect(response.statusCode).toBe(202);
+    const { id, job } = Accepted.parse(response.json());
+    const prediction = Prediction.parse(await get(`/v1/predictions/${id}`));
+    expect(prediction).toMatchObject({ status: 'queued', includeInputs: true });
+    const dataset = Dataset.parse(await get(`/v1/datasets/${prediction.datasetId}`));
+    expect(dataset).toMatchObject({ status: 'pending', name: 'new.csv' });
+    expect(await queued('ingest', dataset.jobId ?? '')).toBe(true);
+    expect(await queued('predict', job.id)).toBe(true);
+    const source = await gateway.gateway.registry.datasets.source(dataset.id);
+    expect(source).toMatchObject({
+      type: 'upload',
+      options: { idColumn: 'id' },
+      files: [{ name: 'new.csv', bytes: 12 }],
+    });
+    await gateway.work.ingest(dataset.jobId ?? '', dataset.id);
+    await gateway.work.predict(job.id, id);
+    expect(Prediction.parse(await get(`/v1/predictions/${id}`)).status).toBe('succeeded');
+  });
+
+  test('of an upload for a model that is not there leaves nothing behind', async () => {
+    const before = await onDisk('uploads');
+    const body = form({ model: 'nobody' }, { 'new.csv': 'id\n1\n' });
+    const problem = await refused('POST', '/v1/predictions', body.payload, body.headers);
+    expect(problem.code).toBe('not-found');
+    expect(await onDisk('uploads')).toEqual(before);
+  });
+});
+
+describe('questions to a scorer', () => {
+  const asked: Question[] = [];
+  const rows: RowPage = { columns: ['customer_id', 'predicted_clv'], rows: [['1', 10]], offset: 0, total: 1 };
+  const scores = {
+    model: 'asked',
+    version: 1,
+    predictions: [{ customer_id: '1', predicted_clv: 10, p_buy: null, low: 9, high: 11 }],
+    warnings: [],
+  };
+  let reply: Reply = { ok: true, value: null };
+  let scorer: ReturnType<TestGateway['answer']>;
+  beforeAll(() => {
+    scorer = gateway.answer((question) => {
+      asked.push(question);
+      return reply;
+    });
+  });
+  afterAll(() => scorer.close());
+
+  test('up to 1,000 rows are scored at once', async () => {
+    const version = await trained(await generated(), 'asked');
+    reply = { ok: true, value: scores };
+    const response = await call(gateway.app, 'POST', '/v1/score', { model: 'asked', rows: [{ age: 30, gender: 'F' }] });
+    expect(response.statusCode).toBe(200);
+    expect(ScoreResponse.parse(response.json())).toEqual(scores);
+    expect(asked.at(-1)).toMatchObject({
+      type: 'score',
+      versionId: version.id,
+      request: { rows: [{ age: 30, gender: 'F' }] },
+    });
+    expect(await onDisk('questions')).toEqual([]);
+    const many = await refused('POST', '/v1/score', {
+      model: 'asked',
+      rows: Array.from({ length: 1001 }, () => ({ age: 1 })),
+    });
+    expect(many).toMatchObject({ code: 'invalid-input', errors: [{ pointer: '/rows' }] });
+  });
+
+  test('what the scorer refuses is told with its field, and leaves nothing behind', async () => {
+    reply = {
+      ok: false,
+      error: { code: 'columns-mismatch', message: '12 of 16 columns are missing', pointer: '/rows' },
+    };
+    const problem = await refused('POST', '/v1/score', { model: 'asked', rows: [{ x: 1 }] });
+    expect(problem).toMatchObject({ code: 'columns-mismatch', status: 422, errors: [{ pointer: '/rows' }] });
+    expect(await onDisk('questions')).toEqual([]);
+  });
+
+  test('rows of a prediction and of a dataset are paged, sorted and searched', async () => {
+    const datasetId = await generated();
+    const { id, job } = await accept('/v1/predictions', { datasetId, model: 'asked' });
+    await gateway.work.predict(job.id, id);
+    reply = { ok: true, value: rows };
+    const page = await get(`/v1/predictions/${id}/rows?offset=10&limit=5&sort=predicted_clv&order=desc&search=a%25b`);
+    expect(RowPage.parse(page)).toEqual(rows);
+    expect(asked.at(-1)).toEqual({
+      type: 'rows',
+      source: { type: 'prediction', id },
+      query: { offset: 10, limit: 5, sort: 'predicted_clv', order: 'desc', search: 'a%b' },
+    });
+    expect(RowPage.parse(await get(`/v1/datasets/${datasetId}/rows`))).toEqual(rows);
+    expect(asked.at(-1)).toMatchObject({
+      source: { type: 'dataset', id: datasetId },
+      query: { offset: 0, limit: 100 },
+    });
+    expect(await onDisk('questions')).toEqual([]);
+  });
+});
+
+describe('jobs', () => {
+  test('cancel while queued, retry, and cancel while running', async () => {
+    const { job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
+    const cancelled = await accept(`/v1/jobs/${job.id}/cancel`, {});
+    expect(cancelled.job.status).toBe('cancelled');
+    expect(await refused('POST', `/v1/jobs/${job.id}/cancel`)).toMatchObject({ code: 'illegal-transition' });
+    const retried = await accept(`/v1/jobs/${job.id}/retry`, {}, { 'x-request-id': 'second-try' });
+    expect(retried.job).toMatchObject({ status: 'queued', requestId: 'second-try' });
+    // the cancelled delivery is gone, so that no two work at once
+    expect([await queued('ingest', job.id, 1), await queued('ingest', job.id, 2)]).toEqual([false, true]);
+    expect(await refused('POST', `/v1/jobs/${job.id}/retry`)).toMatchObject({ code: 'illegal-transition' });
+
+    await gateway.gateway.registry.jobs.start(job.id, 'a test');
+    const asked = await accept(`/v1/jobs/${job.id}/cancel`, {});
+    expect(asked.job).toMatchObject({ status: 'running', cancelRequested: true });
+    await gateway.gateway.registry.jobs.cancelled(job.id);
+    expect(Job.parse(await get(`/v1/jobs/${job.id}`))).toMatchObject({
+      status: 'cancelled',
+      attempts: [{ number: 1 }],
+    });
+  });
+
+  test('a run is cancelled by its own id too', async () => {
+    const datasetId = await generated();
+    const { id, job } = await accept('/v1/runs', { datasetId });
+    const cancelled = await accept(`/v1/runs/${id}/cancel`, {});
+    expect(cancelled).toMatchObject({ id, job: { id: job.id, status: 'cancelled' } });
+  });
+
+  test('a failed one says why, and can be tried again', async () => {
+    const { id, job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
+    await gateway.gateway.registry.jobs.start(job.id, 'a test');
+    const error = { code: 'data-empty', message: 'there is no row', retryable: false };
+    await gateway.gateway.registry.jobs.fail(job.id, error, { final: true });
+    expect(Job.parse(await get(`/v1/jobs/${job.id}`))).toMatchObject({ status: 'failed', error });
+    expect(Dataset.parse(await get(`/v1/datasets/${id}`)).status).toBe('failed');
+    expect(await refused('GET', `/v1/datasets/${id}/profile`)).toMatchObject({ code: 'conflict' });
+    await accept(`/v1/jobs/${job.id}/retry`, {});
+    expect(Dataset.parse(await get(`/v1/datasets/${id}`)).status).toBe('pending');
+  });
+
+  test('are listed by status and kind', async () => {
+    const { items } = pageOf(Job).parse(await get('/v1/jobs?status=queued&kind=ingest&limit=200'));
+    expect(items.length).toBeGreaterThan(0);
+    expect(items.every((job) => job.status === 'queued' && job.kind === 'ingest')).toBe(true);
+  });
+});
+
+const body = { generator: 'features', customers: 7 };
+const post = (payload: object, key: string) =>
+  call(gateway.app, 'POST', '/v1/datasets/generate', payload, { 'idempotency-key': key });
+
+describe('Idempotency-Key', () => {
+  test('the same request gets the first answer, and nothing is done twice', async () => {
+    const key = randomUUID();
+    const first = await post(body, key);
+    // spacing and order of fields are no difference
+    const second = await post({ customers: 7, generator: 'features' }, key);
+    expect([first.statusCode, second.statusCode]).toEqual([202, 202]);
+    expect(second.json()).toEqual(first.json());
+    expect(second.headers.location).toBe(first.headers.location);
+    expect([first.headers['idempotency-replayed'], second.headers['idempotency-replayed']]).toEqual([
+      undefined,
+      'true',
+    ]);
+  });
+
+  test('another body, or the first still under way, is a conflict', async () => {
+    const key = randomUUID();
+    const answers = await Promise.all([post(body, key), post(body, key), post(body, key)]);
+    const made = new Set(answers.filter((a) => a.statusCode === 202).map((a) => Accepted.parse(a.json()).id));
+    expect(made.size).toBe(1);
+    const other = await post({ ...body, customers: 8 }, key);
+    expect(Problem.parse(other.json()).code).toBe('conflict');
+  });
+
+  test('a request that failed can be sent again', async () => {
+    const key = { 'idempotency-key': randomUUID() };
+    const datasetId = (await accept('/v1/datasets/generate', body)).id;
+    const early = await call(gateway.app, 'POST', '/v1/runs', { datasetId }, key);
+    expect(early.statusCode).toBe(409);
+    await gateway.work.ingest(Dataset.parse(await get(`/v1/datasets/${datasetId}`)).jobId ?? '', datasetId);
+    expect((await call(gateway.app, 'POST', '/v1/runs', { datasetId }, key)).statusCode).toBe(202);
+  });
+
+  test('of an upload: the same files are known again and not kept twice, others are a conflict', async () => {
+    const key = { 'idempotency-key': randomUUID() };
+    const send = (content: string) => {
+      const { payload, headers } = form({ name: 'up' }, { 'a.csv': content });
+      return call(gateway.app, 'POST', '/v1/datasets', payload, { ...headers, ...key });
+    };
+    const first = await send('id\n1\n');
+    const kept = await onDisk('uploads');
+    const second = await send('id\n1\n');
+    expect(second.json()).toEqual(first.json());
+    expect((await send('id\n2\n')).statusCode).toBe(409);
+    expect(await onDisk('uploads')).toEqual(kept);
+  });
+
+  test('a key that is none is refused', async () => {
+    expect(Problem.parse((await post(body, 'has space')).json()).code).toBe('invalid-input');
+  });
+
+  test('holds between gateways', async () => {
+    const key = randomUUID();
+    const first = await post(body, key);
+    const other = await buildApp(gateway.gateway);
+    const second = await call(other, 'POST', '/v1/datasets/generate', body, { 'idempotency-key': key });
+    expect(second.json()).toEqual(first.json());
+    await other.close();
+  });
+});
+
+test('the sample is twenty rows of the 16-feature table and its target', async () => {
+  const response = await call(gateway.app, 'GET', '/v1/sample.csv');
+  expect(response.headers['content-disposition']).toContain('sample.csv');
+  const lines = response.body.trim().split('\n');
+  expect(lines).toHaveLength(21);
+  expect(new Set(lines.map((line) => line.split(',').length))).toEqual(new Set([17]));
+  expect(lines[0]?.split(',')).toEqual(
+    expect.arrayContaining(['age', 'customer_segment', 'avg_order_value', 'promo_code_usage', 'clv']),
+  );
+});

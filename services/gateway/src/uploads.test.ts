@@ -1,0 +1,179 @@
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { type ClientRequest, request } from 'node:http';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Accepted, Dataset, Problem } from '@clove/contracts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type TestGateway, bearer, call, form, openTestGateway } from './test-gateway.js';
+import { labelOf } from './uploads.js';
+
+const LIMIT = 1_000_000;
+let gateway: TestGateway;
+let url: string;
+beforeAll(async () => {
+  gateway = await openTestGateway({ UPLOAD_LIMIT_BYTES: String(LIMIT) });
+  url = await gateway.app.listen({ host: '127.0.0.1', port: 0 });
+});
+afterAll(() => gateway.close());
+
+/** Every file that the store holds or was about to hold. */
+const stored = async () => {
+  const entries = await readdir(gateway.dir, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+};
+const post = (fields: Record<string, string>, files: Record<string, string>, route = '/v1/datasets') => {
+  const { payload, headers } = form(fields, files);
+  return call(gateway.app, 'POST', route, payload, headers);
+};
+const refusedAndGone = async (...upload: Parameters<typeof post>): Promise<Problem> => {
+  const before = await stored();
+  const response = await post(...upload);
+  const problem = Problem.parse(response.json());
+  expect(response.statusCode).toBe(problem.status);
+  expect(await stored()).toEqual(before);
+  return problem;
+};
+
+describe('an upload', () => {
+  test('of several files is stored byte for byte, over a real connection', async () => {
+    const body = new FormData();
+    const orders = `id;amount\r\n${'1;2,5\r\n'.repeat(60_000)}`;
+    body.append('name', 'shop of Zoë');
+    body.append('options', new Blob([JSON.stringify({ delimiter: ';' })], { type: 'application/json' }));
+    body.append('file', new Blob([orders]), 'orders.csv');
+    body.append('file', new Blob(['id\n1\n']), '../../käufer x.csv');
+    const response = await fetch(`${url}/v1/datasets`, { method: 'POST', headers: bearer, body });
+    expect(response.status).toBe(202);
+    const { id } = Accepted.parse(await response.json());
+    const dataset = Dataset.parse((await call(gateway.app, 'GET', `/v1/datasets/${id}`)).json());
+    expect(dataset.name).toBe('shop of Zoë');
+    expect(dataset.source.files).toEqual([
+      { name: 'orders.csv', bytes: orders.length },
+      { name: 'käufer x.csv', bytes: 5 },
+    ]);
+    const source = await gateway.gateway.registry.datasets.source(id);
+    expect(source).toMatchObject({
+      options: { delimiter: ';', mapping: {}, ignoreColumns: [] },
+      files: [{ key: `uploads/${id}/0` }, { key: `uploads/${id}/1` }],
+    });
+    expect(await readFile(path.join(gateway.dir, 'uploads', id, '0'), 'utf8')).toBe(orders);
+  });
+
+  test('takes the name of its first file where none is given', async () => {
+    const { id } = Accepted.parse((await post({}, { 'may.csv': 'a\n1\n' })).json());
+    expect(Dataset.parse((await call(gateway.app, 'GET', `/v1/datasets/${id}`)).json()).name).toBe('may.csv');
+  });
+
+  test('at the limit is taken, above it is refused with the limit in the message', async () => {
+    expect((await post({}, { 'a.csv': 'x'.repeat(LIMIT) })).statusCode).toBe(202);
+    const over = await refusedAndGone({}, { 'a.csv': 'x'.repeat(LIMIT + 1) });
+    expect(over).toMatchObject({ code: 'upload-too-large', status: 413 });
+    expect(over.detail).toContain(String(LIMIT));
+    const together = await refusedAndGone({}, { 'a.csv': 'x'.repeat(LIMIT - 5), 'b.csv': 'x'.repeat(6) });
+    expect(together.code).toBe('upload-too-large');
+  });
+
+  test('far above the limit is refused over a real connection, too, and the connection stays usable', async () => {
+    const before = await stored();
+    const body = new FormData();
+    body.append('file', new Blob(['x'.repeat(30 * LIMIT)]), 'a.csv');
+    const response = await fetch(`${url}/v1/datasets`, { method: 'POST', headers: bearer, body });
+    expect(Problem.parse(await response.json()).code).toBe('upload-too-large');
+    expect(await stored()).toEqual(before);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  test('without a file, with an empty one, or not as a form is refused', async () => {
+    expect(await refusedAndGone({ name: 'x' }, {})).toMatchObject({ code: 'data-empty' });
+    expect(await refusedAndGone({}, { 'ok.csv': 'a\n', 'none.csv': '' })).toMatchObject({ code: 'data-empty' });
+    const json = await call(gateway.app, 'POST', '/v1/datasets', { name: 'x' });
+    expect(Problem.parse(json.json())).toMatchObject({ code: 'unsupported-media-type', status: 415 });
+    const cut = await call(gateway.app, 'POST', '/v1/datasets', '--b\r\nContent-Disp', {
+      'content-type': 'multipart/form-data; boundary=b',
+    });
+    expect(cut.statusCode).toBeGreaterThanOrEqual(400);
+    expect(cut.statusCode).toBeLessThan(500);
+  });
+
+  test('with a bad field is refused with a pointer to it', async () => {
+    const file = { 'a.csv': 'a\n1\n' };
+    expect(await refusedAndGone({ options: '{' }, file)).toMatchObject({ errors: [{ pointer: '/options' }] });
+    expect(await refusedAndGone({ options: '{"mapping":{"costumer":"id"}}' }, file)).toMatchObject({
+      code: 'invalid-input',
+      errors: [{ pointer: '/options/mapping/costumer' }],
+    });
+    expect(await refusedAndGone({ colour: 'red' }, file)).toMatchObject({ errors: [{ pointer: '/colour' }] });
+    expect(await refusedAndGone({ includeInputs: 'perhaps' }, file, '/v1/predictions')).toMatchObject({
+      errors: [{ pointer: '/includeInputs' }],
+    });
+  });
+
+  test('of too many files is refused', async () => {
+    const files = Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`${n}.csv`, 'a\n']));
+    const problem = await refusedAndGone({}, files);
+    expect(problem).toMatchObject({ code: 'upload-too-large', status: 413 });
+  });
+
+  test('of a client that leaves in the middle leaves nothing behind', async () => {
+    const before = await stored();
+    const left = new Promise<void>((resolve) => {
+      gateway.app.server.once('request', (_message, response) => response.once('close', resolve));
+    });
+    const client: ClientRequest = request(`${url}/v1/datasets`, {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': 'multipart/form-data; boundary=b' },
+    });
+    client.on('error', () => undefined);
+    client.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nid\n1\n2\n');
+    // the first bytes have come as far as the store
+    await expect.poll(async () => (await stored()).length).toBeGreaterThan(before.length);
+    client.destroy();
+    await left;
+    await expect.poll(stored).toEqual(before);
+  });
+});
+
+const held = () => process.memoryUsage().arrayBuffers;
+
+test('a slow client and a large file cost no memory: the body is never held', async () => {
+  const large = await openTestGateway({ UPLOAD_LIMIT_BYTES: String(200e6) });
+  const address = await large.app.listen({ host: '127.0.0.1', port: 0 });
+  const file = path.join(large.dir, 'source.bin');
+  await writeFile(file, Buffer.alloc(150e6));
+  const client = request(`${address}/v1/datasets`, {
+    method: 'POST',
+    headers: { ...bearer, 'content-type': 'multipart/form-data; boundary=b' },
+  });
+  const answered = new Promise<number | undefined>((resolve) => {
+    client.once('response', (response) => resolve(response.resume().statusCode));
+  });
+  client.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n');
+  let peak = 0;
+  const start = held();
+  await pipeline(
+    createReadStream(file),
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        peak = Math.max(peak, held() - start);
+        yield chunk;
+      }
+    },
+    client,
+    { end: false },
+  );
+  client.end('\r\n--b--\r\n');
+  expect(await answered).toBe(202);
+  expect(peak).toBeLessThan(100e6);
+  await large.close();
+});
+
+test('a name is only a label: no folders, no control characters, not too long', () => {
+  expect(labelOf('../../etc/passwd', 0)).toBe('passwd');
+  expect(labelOf('C:\\data\\orders.csv', 0)).toBe('orders.csv');
+  expect(labelOf('a\u0000b\u202Ec\n.csv', 0)).toBe('abc.csv');
+  expect(labelOf('', 1)).toBe('file 2');
+  expect(labelOf(undefined, 0)).toBe('file 1');
+  expect(labelOf('/', 0)).toBe('file 1');
+  expect(labelOf('😀'.repeat(300), 0)).toBe('😀'.repeat(255));
+});
