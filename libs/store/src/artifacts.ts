@@ -139,7 +139,11 @@ export function openArtifacts(dir: string): ArtifactStore {
       if (signal?.aborted) throw stopped();
       signal?.addEventListener('abort', abort, { once: true });
       await makeFolder(asideFolder);
-      await (swept ??= sweep(asideFolder));
+      swept ??= sweep(asideFolder);
+      await swept.catch((error: unknown) => {
+        swept = undefined; // the next put tries again
+        throw error;
+      });
       const written = await write(aside, stream);
       if (signal?.aborted) throw stopped();
       await makeFolder(path.dirname(target));
