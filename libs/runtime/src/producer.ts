@@ -92,10 +92,15 @@ export function createProducer(o: QueueOptions): Producer {
         }
         const first = optionsOf(after.kind, after.payload.jobId, after.attempt);
         await flows.add({
-          ...{ name: kind, queueName: JOBS[kind].queue, data: payload, opts },
+          name: kind,
+          queueName: JOBS[kind].queue,
+          data: payload,
+          opts,
           children: [
             {
-              ...{ name: after.kind, queueName: JOBS[after.kind].queue, data: after.payload },
+              name: after.kind,
+              queueName: JOBS[after.kind].queue,
+              data: after.payload,
               opts: { ...first, ignoreDependencyOnFailure: true },
             },
           ],

@@ -30,7 +30,10 @@ export interface JobLedger {
 
 /** What a handler works with. */
 export type JobContext = {
-  /** Aborts when the user cancels, the process stops or another worker has the job; its reason is a CloveError. */
+  /**
+   * Aborts when the user cancels, the process stops or another worker has the job; its reason is a CloveError. The
+   * handler then throws soon, whatever it likes; where it resolves, the job counts as done.
+   */
   signal: AbortSignal;
   logger: Logger;
   /** Cheap: written at most once a second. `fraction` in [0, 1]. */
@@ -74,10 +77,11 @@ const ABORT_LIMIT_MS = 15_000;
 /** How often a job may lose its worker before it counts as one that kills workers. */
 const LOSSES = 2;
 
-/** A job that this worker is busy with. `ended` says why it was aborted. */
+/** A job that this worker is busy with. `ended` says why it was aborted; `over`, that its handler has returned. */
 type Active = {
   jobId: string;
   abort: AbortController;
+  over: boolean;
   ended: 'no' | 'cancelled' | 'stopping' | 'lost';
   progress: number;
   stage: string;
@@ -126,7 +130,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   };
   const beats = setInterval(() => {
     for (const task of active.values()) {
-      task.beating ??= beat(task).finally(() => (task.beating = undefined));
+      if (!task.over) task.beating ??= beat(task).finally(() => (task.beating = undefined));
     }
   }, BEAT_MS);
 
@@ -146,7 +150,16 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     }
     const { attempt } = started;
     const abort = new AbortController();
-    const task: Active = { jobId, abort, ended: 'no', progress: 0, stage: 'starting', beating: undefined, logger };
+    const task: Active = {
+      jobId,
+      abort,
+      over: false,
+      ended: 'no',
+      progress: 0,
+      stage: 'starting',
+      beating: undefined,
+      logger,
+    };
     active.set(job.id ?? jobId, task);
     logger.info({ attempt }, 'job started');
     try {
@@ -157,14 +170,16 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
         attempt,
         requestId,
       });
-      active.delete(job.id ?? jobId);
+      task.over = true;
       await task.beating;
       await persist(() => ledger.succeed(jobId));
       logger.info('job succeeded');
     } catch (error) {
-      active.delete(job.id ?? jobId);
+      task.over = true;
       await task.beating;
       await settle(job, token, task, error);
+    } finally {
+      active.delete(job.id ?? jobId);
     }
   };
 

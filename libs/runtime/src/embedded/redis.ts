@@ -112,14 +112,14 @@ function findProgram(home: string): Program {
     const command = which(name);
     if (command !== undefined && isUsable(command, undefined, tried)) return { command, source: `Redis (${command})` };
   }
-  if (which('apt-get') !== undefined && which('dpkg-deb') !== undefined) {
-    const folder = path.join(cacheFolder(home), `redis-${process.arch}`);
-    if (!existsSync(folder)) unpackDebian('redis-server', folder, tried);
-    const command = path.join(folder, 'usr/bin/redis-server');
-    if (existsSync(command)) {
-      const env = { ...process.env, LD_LIBRARY_PATH: libraryFolders(folder).join(':') };
-      if (isUsable(command, env, tried)) return { command, env, source: "Redis (Debian's package, unpacked)" };
-    }
+  const folder = path.join(cacheFolder(home), `redis-${process.arch}`);
+  if (!existsSync(folder) && which('apt-get') !== undefined && which('dpkg-deb') !== undefined) {
+    unpackDebian('redis-server', folder, tried);
+  }
+  const command = path.join(folder, 'usr/bin/redis-server');
+  if (existsSync(command)) {
+    const env = { ...process.env, LD_LIBRARY_PATH: libraryFolders(folder).join(':') };
+    if (isUsable(command, env, tried)) return { command, env, source: "Redis (Debian's package, unpacked)" };
   }
   throw new CloveError(
     'unavailable',

@@ -1,0 +1,66 @@
+import type { Child } from '@clove/runtime';
+
+/** A service that is kept running. */
+export type Supervised = {
+  name: string;
+  pid(): number;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  /** resolves when it died too often to be started again */
+  gaveUp: Promise<{ name: string; code: number | null; lastWords: string }>;
+};
+
+const CRASHES = 5;
+const WINDOW_MS = 60_000;
+const FIRST_PAUSE_MS = 250;
+
+/**
+ * Starts a service, and again whenever it ends without being asked to: reported with the end of its log, after a pause
+ * that doubles, and not after the fifth time within a minute.
+ */
+export function supervise(o: {
+  name: string;
+  start: (onExit: (code: number | null) => void) => Child;
+  say: (text: string) => void;
+}): Supervised {
+  let wanted = true;
+  let timer: NodeJS.Timeout | undefined;
+  let crashes: number[] = [];
+  let giveUp: (death: { name: string; code: number | null; lastWords: string }) => void = () => {};
+  const gaveUp = new Promise<Parameters<typeof giveUp>[0]>((resolve) => (giveUp = resolve));
+
+  const begin = (): Child => {
+    const current: Child = o.start((code) => {
+      if (!wanted) return;
+      const now = performance.now();
+      crashes = [...crashes.filter((at) => now - at < WINDOW_MS), now];
+      const lastWords = current.lastWords();
+      const final = crashes.length >= CRASHES;
+      o.say(
+        `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}); ` +
+          `${final ? 'it is not started again' : 'it is started again'}. The end of ${current.logFile}:\n${lastWords}`,
+      );
+      if (final) giveUp({ name: o.name, code, lastWords });
+      else timer = setTimeout(() => (child = begin()), FIRST_PAUSE_MS * 2 ** (crashes.length - 1));
+    });
+    return current;
+  };
+  let child = begin();
+  const stop = async () => {
+    wanted = false;
+    clearTimeout(timer);
+    await child.stop();
+  };
+
+  return {
+    name: o.name,
+    pid: () => child.pid,
+    gaveUp,
+    stop,
+    restart: async () => {
+      await stop();
+      wanted = true;
+      child = begin();
+    },
+  };
+}
