@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatasetProfile, EvaluationReport, ModelManifest, PREDICTION_COLUMNS, type Warning } from '@clove/contracts';
+import { freePort } from '@clove/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /** The built command, run as a user runs it: a process of its own, alone (`--local`), in a folder of its own. */
@@ -62,7 +63,8 @@ const SMALL = '--hidden 16,8 --epochs 6 --threads 1';
 
 beforeAll(async () => {
   await json('generate --generator features --customers 600 --seed 3 --out customers.csv');
-  await json(`train --local --data customers.csv --out model ${SMALL}`);
+  await json('ingest --local --data customers.csv --out customers');
+  await json(`train --local --data customers --out model ${SMALL}`);
 }, 120_000);
 
 describe('a table of customers', () => {
@@ -89,20 +91,20 @@ describe('a table of customers', () => {
   });
 
   test('the name of the output decides its format', async () => {
-    await json('predict --local --model model --data customers.csv --out out.parquet');
+    await json('predict --local --model model --data customers --out out.parquet');
     expect(readFileSync(join(folder, 'out.parquet')).subarray(0, 4).toString()).toBe('PAR1');
-    expect(await refusal('predict --local --model model --data customers.csv --out out.xlsx', 2)).toContain('--out');
+    expect(await refusal('predict --local --model model --data customers --out out.xlsx', 2)).toContain('--out');
   });
 
   test('evaluate reports the model and the baselines on the same customers', async () => {
-    const { evaluation } = await json('evaluate --local --model model --data customers.csv');
+    const { evaluation } = await json('evaluate --local --model model --data customers');
     const report = EvaluationReport.parse(evaluation);
     expect(report.baselines.mean).toBeDefined();
     expect(report.metrics.rmse).toBeGreaterThan(0);
   });
 
   test('for people there is a table on stdout and progress on stderr', async () => {
-    const { code, stdout, stderr } = await clove('evaluate --local --model model --data customers.csv');
+    const { code, stdout, stderr } = await clove('evaluate --local --model model --data customers');
     expect(code).toBe(0);
     expect(stdout).toMatch(/RMSE +MAE +R² +MAPE +total bias +Spearman +Gini +decile MAPE/);
     expect(stdout).toMatch(/^ {2}feedforward .*\d/m);
@@ -111,8 +113,8 @@ describe('a table of customers', () => {
   });
 
   test('the same seed gives the same model bytes, another seed others', async () => {
-    await json(`train --local --data customers.csv --out again ${SMALL}`);
-    await json(`train --local --data customers.csv --out other --seed 43 ${SMALL}`);
+    await json(`train --local --data customers --out again ${SMALL}`);
+    await json(`train --local --data customers --out other --seed 43 ${SMALL}`);
     expect(sha('again/model.onnx')).toBe(sha('model/model.onnx'));
     expect(sha('other/model.onnx')).not.toBe(sha('model/model.onnx'));
   });
@@ -207,7 +209,8 @@ describe("a new user's mistakes", () => {
   });
 
   test('no server there', async () => {
-    expect(await refusal('jobs list --url http://127.0.0.1:9', 4)).toMatch(/clove start/);
+    const port = await freePort();
+    expect(await refusal(`jobs list --url http://127.0.0.1:${port}`, 4)).toMatch(/clove start/);
   });
 
   test('with --json, a program finds one document on stdout even then', async () => {
@@ -244,15 +247,16 @@ describe('the command itself', () => {
   test('Ctrl-C during local work cancels it: exit code 130, nothing written', async () => {
     const child = spawn(
       process.execPath,
-      [MAIN, ...'train --local --data customers.csv --out cut --epochs 10000 --patience 10000'.split(' ')],
+      [MAIN, ...'train --local --data customers --out cut --epochs 10000 --patience 10000'.split(' ')],
       { cwd: folder, env: { PATH: process.env['PATH'], CLOVE_HOME: folder } },
     );
     let stderr = '';
+    let interrupted = false;
     const code = await new Promise<number | null>((resolve, reject) => {
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         stderr += text;
-        // Once the training has begun.
-        if (/ingest .* customers/.test(stderr)) child.kill('SIGINT');
+        // Once the training has begun; a second signal would end the process at once.
+        if (/· train /.test(stderr) && !interrupted) interrupted = child.kill('SIGINT');
       });
       child.on('error', reject);
       child.on('close', resolve);

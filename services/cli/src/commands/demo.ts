@@ -82,7 +82,7 @@ const mainJob = async (ctx: Context, stack: Stack, setup: number) => {
     checked(StartPrediction, { datasetId: dataset.id, model: `${run.modelName}@${run.version}` }, []),
     ({ id }) => join(stack.home, 'demo', `predictions-${id}.csv`),
   );
-  printEvaluation(ctx.screen, run.options.model, evaluation);
+  printEvaluation(ctx.screen, run.options.model, evaluation, 'training');
   printPredictionRows(ctx.screen, preview, `The first of ${count(prediction.rows)} rows in ${file}`);
   return {
     dataset: {

@@ -22,7 +22,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
       testOrigin: text(ctx, 'testOrigin'),
     });
     ctx.screen.warn(evaluationWarnings(report));
-    printEvaluation(ctx.screen, manifest.type, report);
+    printEvaluation(ctx.screen, manifest.type, report, 'evaluation');
     ctx.screen.result({
       evaluation: report,
       warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...evaluationWarnings(report)]),
@@ -40,7 +40,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
   );
   const { evaluation, report, seconds } = await flows.evaluate(ctx, client, body);
   ctx.screen.warn(evaluationWarnings(report));
-  printEvaluation(ctx.screen, body.model, report);
+  printEvaluation(ctx.screen, body.model, report, 'evaluation');
   ctx.screen.result({
     evaluation: { id: evaluation.id, versionId: evaluation.versionId, datasetId: evaluation.datasetId, ...report },
     warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...evaluationWarnings(report)]),

@@ -1,12 +1,14 @@
-import type { DatasetProfile } from '@clove/contracts';
+import type { ColumnProfile, DatasetProfile } from '@clove/contracts';
 import { type Context, text } from '../context.js';
 import { ingestOptions } from '../flags/requests.js';
 import { amount, count, percent } from '../screen/format.js';
 import { distinctWarnings, printTable, rejections } from '../screen/views.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
-const value = (x: number | string | null): string =>
-  typeof x === 'number' ? amount(x) : (x ?? '').replace('T00:00:00.000Z', '');
+const cell = (type: ColumnProfile['type'], x: number | string | null): string => {
+  if (typeof x === 'number') return type === 'integer' ? count(x) : amount(x);
+  return (x ?? '').replace('T00:00:00.000Z', '').slice(0, 24);
+};
 
 const print = (ctx: Context, profile: DatasetProfile) => {
   printTable(
@@ -27,9 +29,9 @@ const print = (ctx: Context, profile: DatasetProfile) => {
       column.type,
       column.missing === 0 ? '' : percent(column.missing / profile.rows),
       count(column.distinct),
-      value(column.min).slice(0, 24),
-      value(column.quantiles?.p50 ?? null),
-      value(column.max).slice(0, 24),
+      cell(column.type, column.min),
+      cell(column.type, column.quantiles?.p50 ?? null),
+      cell(column.type, column.max),
     ]),
   );
   const mapping = Object.entries(profile.reading?.mapping ?? {});

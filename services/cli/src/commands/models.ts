@@ -54,7 +54,7 @@ const showVersion = (ctx: Context, version: ModelVersion) => {
   );
   if (version.evaluation) {
     ctx.screen.warn(evaluationWarnings(version.evaluation));
-    printEvaluation(ctx.screen, manifest.type, version.evaluation);
+    printEvaluation(ctx.screen, manifest.type, version.evaluation, 'training');
   }
   printTable(
     ctx.screen,

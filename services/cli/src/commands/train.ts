@@ -18,7 +18,7 @@ export const train = async (ctx: Context): Promise<void> => {
     });
     const warnings = [...manifest.warnings, ...evaluationWarnings(evaluation)];
     ctx.screen.warn(warnings);
-    printEvaluation(ctx.screen, manifest.type, evaluation);
+    printEvaluation(ctx.screen, manifest.type, evaluation, 'training');
     ctx.screen.print('', `Model folder: ${folder}`, `Use it: clove predict --local --model ${folder} --data FILE`);
     ctx.screen.result({
       model: {
@@ -45,7 +45,7 @@ export const train = async (ctx: Context): Promise<void> => {
   );
   const warnings = evaluationWarnings(evaluation);
   ctx.screen.warn(warnings);
-  printEvaluation(ctx.screen, run.options.model, evaluation);
+  printEvaluation(ctx.screen, run.options.model, evaluation, 'training');
   const reference = `${run.modelName}@${run.version}`;
   ctx.screen.print('', `Model ${reference}: clove predict --model ${reference} --dataset ${dataset.id}`);
   ctx.screen.result({

@@ -30,11 +30,11 @@ import {
 } from '@clove/contracts';
 import type { SourceFile } from '../local/tasks.js';
 
-/** What fetch says about a connection that could not be made or broke: the code of the system, such as ECONNREFUSED. */
+/** Why fetch could not make a connection, or lost it: the system's code, such as ECONNREFUSED, or else its words. */
 const connectionFailure = (error: unknown): string | undefined => {
-  if (!(error instanceof TypeError)) return undefined;
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return undefined;
   const { cause } = error;
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
 };
 
 const CANCEL_TIMEOUT_MS = 5000;

@@ -56,11 +56,17 @@ export const distinctWarnings = (warnings: readonly Warning[]): Warning[] => [
   ...new Map(warnings.map((warning) => [`${warning.code} ${warning.message}`, warning])).values(),
 ];
 
-/** What the figures are about: which spend of which customers was held out. */
-const describeProtocol = (protocol: ProtocolReport, testCustomers: number): string =>
-  protocol.name === 'forward' && protocol.testOrigin !== null
+/** What the figures of a training are about: which spend of which customers was held out. */
+const describeTest = (protocol: ProtocolReport, testCustomers: number): string =>
+  protocol.name === 'forward'
     ? `Spend in the ${protocol.horizonDays} days after ${protocol.testOrigin}, held out from training; ${count(testCustomers)} customers`
     : `${count(testCustomers)} customers held out from training at random (seed ${protocol.seed})`;
+
+/** What the figures of a later evaluation are about. */
+const describeEvaluation = (protocol: ProtocolReport, customers: number): string =>
+  protocol.name === 'forward'
+    ? `Spend in the ${protocol.horizonDays} days after ${protocol.testOrigin}; ${count(customers)} customers`
+    : `${count(customers)} customers with a known value`;
 
 const METRIC_COLUMNS: readonly TableColumn[] = [
   { title: '' },
@@ -86,9 +92,18 @@ const metricCells = (name: string, metrics: Metrics): string[] => [
   percent(metrics.decileMape),
 ];
 
-/** The model beside the baselines, on the same test rows. */
-export const printEvaluation = (screen: Screen, name: string, report: EvaluationReport): void => {
-  screen.print('', describeProtocol(report.protocol, report.testCustomers));
+/**
+ * The model beside the baselines, on the same rows.
+ * @param of the test of a training, whose rows were held out, or an evaluation on other data
+ */
+export const printEvaluation = (
+  screen: Screen,
+  name: string,
+  report: EvaluationReport,
+  of: 'training' | 'evaluation',
+): void => {
+  const describe = of === 'training' ? describeTest : describeEvaluation;
+  screen.print('', describe(report.protocol, report.testCustomers));
   printTable(screen, METRIC_COLUMNS, [
     metricCells(name, report.metrics),
     ...Object.entries(report.baselines).map(([baseline, metrics]) => metricCells(baseline, metrics)),
