@@ -1,15 +1,16 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { CloveError, PROBLEMS, Problem, type ProblemCode } from '@clove/contracts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
-import { type TestGateway, bearer, call, openTestGateway } from './test-gateway.js';
+import { type TestGateway, bearer, call, openTestGateway } from './test-support.js';
 
 const gone = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.1'));
 
+const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await openTestGateway();
+  gateway = await openTestGateway(servers());
 });
 afterAll(() => gateway.close());
 

@@ -19,7 +19,7 @@ import { runRoutes } from './routes/runs.js';
 import { sampleRoutes } from './routes/sample.js';
 import { sessionRoutes } from './routes/session.js';
 import { systemRoutes } from './routes/system.js';
-import { UPLOAD_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
+import { TRANSFER_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
 
 /** A thousand rows of a hundred columns fit; data files come as multipart, which has its own limit. */
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
@@ -66,7 +66,7 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
     connectionTimeout: 120_000,
     keepAliveTimeout: 65_000,
     // the whole request, so as long as the largest upload takes; connectionTimeout ends the ones that stand still
-    requestTimeout: UPLOAD_TIMEOUT_MS,
+    requestTimeout: TRANSFER_TIMEOUT_MS,
     handlerTimeout: 60_000,
     http: { headersTimeout: 30_000 },
     forceCloseConnections: 'idle',

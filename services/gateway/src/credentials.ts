@@ -15,7 +15,7 @@ export const newToken = (): string => randomBytes(32).toString('base64url');
 export const tokenHash = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 /** argon2id, with the parameters that its authors' library recommends; off the event loop. */
-export const hashPassword = (password: string): Promise<string> => hash(password);
+const hashPassword = (password: string): Promise<string> => hash(password);
 
 let decoy: Promise<string> | undefined;
 

@@ -1,12 +1,13 @@
 import { Accepted, Epoch, Job, isTerminal } from '@clove/contracts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { jobEvents, positionOf } from './job-events.js';
-import { type TestGateway, bearer, call, openTestGateway } from './test-gateway.js';
+import { type TestGateway, bearer, call, openTestGateway } from './test-support.js';
 
+const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
 let url: string;
 beforeAll(async () => {
-  gateway = await openTestGateway();
+  gateway = await openTestGateway(servers());
   url = await gateway.app.listen({ host: '127.0.0.1', port: 0 });
 });
 afterAll(() => gateway.close());
@@ -175,7 +176,7 @@ describe('the event stream of a job', () => {
   });
 
   test('ends when the gateway closes', async () => {
-    const other = await openTestGateway();
+    const other = await openTestGateway(servers());
     const address = await other.app.listen({ host: '127.0.0.1', port: 0 });
     const made = await call(other.app, 'POST', '/v1/datasets/generate', { generator: 'features', customers: 1 });
     const { job } = Accepted.parse(made.json());

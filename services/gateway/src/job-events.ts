@@ -11,7 +11,7 @@ const HEARTBEAT_MS = 15_000;
  */
 export type Position = { revision: number; attempt: number; epoch: number };
 
-export const START: Position = { revision: 0, attempt: 0, epoch: 0 };
+const START: Position = { revision: 0, attempt: 0, epoch: 0 };
 
 /** Reads a Last-Event-ID; anything that is not one of ours means: from the start. */
 export function positionOf(lastEventId: string | undefined): Position {

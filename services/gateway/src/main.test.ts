@@ -1,12 +1,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { NewApiKey } from '@clove/contracts';
-import { form, freshDatabaseUrl } from './test-gateway.js';
+import { form, freshDatabaseUrl } from './test-support.js';
 
 /** The process as it is shipped: built, its log on standard output. */
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -31,7 +33,7 @@ const start = (env: Record<string, string>): Running => {
   return { child, log: () => log, exit: new Promise((resolve) => child.once('close', resolve)) };
 };
 const baseEnv = () => ({
-  DATABASE_URL: freshDatabaseUrl(),
+  DATABASE_URL: freshDatabaseUrl(inject('databaseUrl')),
   REDIS_URL: inject('redisUrl'),
   ARTIFACTS_DIR: path.join(dir, 'artifacts'),
   PORT: '0',
@@ -52,6 +54,16 @@ describe('the process', () => {
     expect(log()).toMatch(/DATABASE_URL/);
     expect(log()).toMatch(/REDIS_URL/);
     expect(log()).toMatch(/ARTIFACTS_DIR/);
+  });
+
+  test('says so where its port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { exit, log } = start({ ...baseEnv(), PORT: String(port) });
+    expect(await exit).toBe(1);
+    expect(log()).toContain(`port ${port} of 127.0.0.1 is in use`);
+    taken.close();
   });
 
   test('starts on an empty database, serves, logs no secret, and stops in order', async () => {

@@ -1,4 +1,4 @@
-import { GatewayEnv } from '@clove/contracts';
+import { CloveError, GatewayEnv } from '@clove/contracts';
 import { createLogger, createProducer, onShutdown, parseEnv } from '@clove/runtime';
 import { migrate, openArtifacts, openRegistry } from '@clove/store';
 import { buildApp } from './app.js';
@@ -21,7 +21,14 @@ async function main(): Promise<void> {
     await producer.close();
     await registry.close();
   });
-  const url = await app.listen({ host: env.HOST, port: env.PORT });
+  const url = await app.listen({ host: env.HOST, port: env.PORT }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new CloveError(
+      'unavailable',
+      `port ${env.PORT} of ${env.HOST} is in use: stop what listens there, or set PORT to another one (0: any free one)`,
+      { cause: error },
+    );
+  });
   logger.info({ url }, 'listening');
 }
 

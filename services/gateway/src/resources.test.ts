@@ -20,14 +20,15 @@ import {
 } from '@clove/contracts';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
-import { type TestGateway, call, form, manifest, metrics, openTestGateway, profile, report } from './test-gateway.js';
+import { type TestGateway, call, form, manifest, metrics, openTestGateway, profile, report } from './test-support.js';
 import { Artifacts, VersionMetrics } from './schemas.js';
 
+const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await openTestGateway();
+  gateway = await openTestGateway(servers());
 });
 afterAll(() => gateway.close());
 

@@ -104,7 +104,7 @@ export const pages = {
 } as const;
 
 export const ApiKeys = z.object({ items: z.array(ApiKey) });
-export const Artifact = z.object({
+const Artifact = z.object({
   name: ArtifactName,
   bytes: z.number().int(),
   sha256: z.string(),

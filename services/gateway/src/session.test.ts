@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { ApiKey, GatewayEnv, NewApiKey, Problem, User } from '@clove/contracts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
 import { ensureAdmin, isLoopback, refuseOpenDoor, tokenHash, usesLocalPassword } from './credentials.js';
 import { LoginThrottle } from './login-throttle.js';
-import { API_KEY, type TestGateway, bearer, call, openTestGateway } from './test-gateway.js';
+import { API_KEY, type TestGateway, bearer, call, openTestGateway } from './test-support.js';
 
+const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await openTestGateway();
+  gateway = await openTestGateway(servers());
 });
 afterAll(() => gateway.close());
 

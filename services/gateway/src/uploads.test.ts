@@ -4,15 +4,16 @@ import { type ClientRequest, request } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Accepted, Dataset, Problem } from '@clove/contracts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TestGateway, bearer, call, form, openTestGateway } from './test-gateway.js';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type TestGateway, bearer, call, form, openTestGateway } from './test-support.js';
 import { labelOf } from './uploads.js';
 
 const LIMIT = 1_000_000;
+const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
 let url: string;
 beforeAll(async () => {
-  gateway = await openTestGateway({ UPLOAD_LIMIT_BYTES: String(LIMIT) });
+  gateway = await openTestGateway(servers(), { UPLOAD_LIMIT_BYTES: String(LIMIT) });
   url = await gateway.app.listen({ host: '127.0.0.1', port: 0 });
 });
 afterAll(() => gateway.close());
@@ -137,7 +138,7 @@ describe('an upload', () => {
 const held = () => process.memoryUsage().arrayBuffers;
 
 test('a slow client and a large file cost no memory: the body is never held', async () => {
-  const large = await openTestGateway({ UPLOAD_LIMIT_BYTES: String(200e6) });
+  const large = await openTestGateway(servers(), { UPLOAD_LIMIT_BYTES: String(200e6) });
   const address = await large.app.listen({ host: '127.0.0.1', port: 0 });
   const file = path.join(large.dir, 'source.bin');
   await writeFile(file, Buffer.alloc(150e6));

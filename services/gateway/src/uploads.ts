@@ -5,8 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.js';
 
 /** At 1 MB/s the largest upload of the default limit takes 6 hours. */
-export const UPLOAD_TIMEOUT_MS = 6 * 3600 * 1000;
-export const DOWNLOAD_TIMEOUT_MS = UPLOAD_TIMEOUT_MS;
+export const TRANSFER_TIMEOUT_MS = 6 * 3600 * 1000;
 const MAX_FILES = 50;
 const MAX_FIELD_BYTES = 256 * 1024;
 const MAX_FIELDS = 20;

@@ -7,7 +7,7 @@ import { parseInput } from '../plugins/problems.js';
 import { ask } from '../questions.js';
 import { accepted, enqueue } from '../queueing.js';
 import { DatasetFields, bodies, guarded, json, noContent, pages, params, queries } from '../schemas.js';
-import { UPLOAD_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
+import { TRANSFER_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
 
 const parse = (fields: Record<string, unknown>) => parseInput(DatasetFields, fields, 'the form');
 
@@ -31,7 +31,7 @@ export const datasetRoutes =
     app.post(
       '/datasets',
       {
-        handlerTimeout: UPLOAD_TIMEOUT_MS,
+        handlerTimeout: TRANSFER_TIMEOUT_MS,
         config: { form: { name: 'DatasetForm' } },
         schema: {
           operationId: 'uploadDataset',

@@ -14,7 +14,7 @@ import {
   params,
   queries,
 } from '../schemas.js';
-import { DOWNLOAD_TIMEOUT_MS } from '../uploads.js';
+import { TRANSFER_TIMEOUT_MS } from '../uploads.js';
 
 /** Models, their immutable versions, and the aliases that point at them. */
 export const modelRoutes =
@@ -132,7 +132,7 @@ export const modelRoutes =
     app.get(
       '/models/:name/versions/:version/artifacts/:artifact',
       {
-        handlerTimeout: DOWNLOAD_TIMEOUT_MS,
+        handlerTimeout: TRANSFER_TIMEOUT_MS,
         schema: {
           operationId: 'downloadArtifact',
           summary: 'Download a file of a version',

@@ -16,7 +16,7 @@ import { parseInput } from '../plugins/problems.js';
 import { ask } from '../questions.js';
 import { accepted, enqueue } from '../queueing.js';
 import { PredictionFields, bodies, file, guarded, json, pages, params, queries } from '../schemas.js';
-import { DOWNLOAD_TIMEOUT_MS, UPLOAD_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
+import { TRANSFER_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
 
 const parse = (fields: Record<string, unknown>) => parseInput(PredictionFields, fields, 'the form');
 
@@ -58,7 +58,7 @@ export const predictionRoutes =
     app.post(
       '/predictions',
       {
-        handlerTimeout: UPLOAD_TIMEOUT_MS,
+        handlerTimeout: TRANSFER_TIMEOUT_MS,
         config: { form: { name: 'PredictionForm', json: 'StartPrediction' } },
         schema: {
           operationId: 'startPrediction',
@@ -166,7 +166,7 @@ export const predictionRoutes =
     app.get(
       '/predictions/:id/download',
       {
-        handlerTimeout: DOWNLOAD_TIMEOUT_MS,
+        handlerTimeout: TRANSFER_TIMEOUT_MS,
         schema: {
           operationId: 'downloadPrediction',
           summary: 'Download all scored customers as CSV or Parquet',

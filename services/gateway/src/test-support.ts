@@ -19,14 +19,13 @@ import {
 import { createLogger, createProducer, startAnswering } from '@clove/runtime';
 import { artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
-import { inject } from 'vitest';
 import { buildApp } from './app.js';
 import { ensureAdmin } from './credentials.js';
 import type { Gateway } from './gateway.js';
 
-/** Address of a database that is this test file's alone; `migrate` makes it. */
-export function freshDatabaseUrl(): string {
-  const url = new URL(inject('databaseUrl'));
+/** Address of a database on the server of the test run that is this test file's alone; `migrate` makes it. */
+export function freshDatabaseUrl(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
   url.pathname = `/gateway_${randomBytes(6).toString('hex')}`;
   return url.href;
 }
@@ -84,7 +83,7 @@ export const profile: DatasetProfile = {
   reading: null,
 };
 
-export const summary: PredictionSummary = { customers: 2, total: 30, mean: 15, median: 15, sd: 5, min: 10, max: 20 };
+const summary: PredictionSummary = { customers: 2, total: 30, mean: 15, median: 15, sd: 5, min: 10, max: 20 };
 
 const options = TrainingOptions.parse({});
 export const manifest: ModelManifest = {
@@ -119,7 +118,7 @@ export const manifest: ModelManifest = {
 };
 
 /** Ends a job's way through the registry as its worker would. */
-export const workers = ({ registry, artifacts }: Gateway) => {
+const workers = ({ registry, artifacts }: Gateway) => {
   const work = async (jobId: string, make: () => Promise<unknown>) => {
     await registry.jobs.start(jobId, 'a test');
     await make();
@@ -162,11 +161,14 @@ export const workers = ({ registry, artifacts }: Gateway) => {
 export type TestGateway = Awaited<ReturnType<typeof openTestGateway>>;
 
 /** A gateway with its own database, queue prefix and artifact folder; close it after the tests. */
-export async function openTestGateway(overrides: Partial<Record<keyof GatewayEnv, string>> = {}) {
+export async function openTestGateway(
+  servers: { databaseUrl: string; redisUrl: string },
+  overrides: Partial<Record<keyof GatewayEnv, string>> = {},
+) {
   const dir = await mkdtemp(path.join(tmpdir(), 'clove-gateway-'));
   const env = GatewayEnv.parse({
-    DATABASE_URL: freshDatabaseUrl(),
-    REDIS_URL: inject('redisUrl'),
+    DATABASE_URL: freshDatabaseUrl(servers.databaseUrl),
+    REDIS_URL: servers.redisUrl,
     ARTIFACTS_DIR: dir,
     CLOVE_API_KEY: API_KEY,
     ...overrides,
