@@ -54,7 +54,7 @@ export const generateDataset = (o: GenerateRequest & { outDir: string }): Promis
  * 16 features and the target, without an id. The name's ending decides: `.csv`, `.csv.gz` or `.parquet`.
  * @throws CloveError invalid-input on another ending, cancelled, no-space
  */
-export const generateFile = (o: GenerateRequest & { file: string }): Promise<{ rows: number }> => {
+export const generateFile = async (o: GenerateRequest & { file: string }): Promise<{ rows: number }> => {
   const [, format] = FORMATS.find(([ending]) => o.file.endsWith(ending)) ?? [];
   if (format === undefined)
     throw new CloveError(

@@ -11,7 +11,7 @@ const ID = 'customer_id';
  * Float64Array with NaN where missing, booleans 0 or 1, texts categorical.
  * @throws CloveError kind-mismatch on another kind of dataset
  */
-export const loadFeatures = (
+export const loadFeatures = async (
   o: DuckOptions & { parquet: string; profile: DatasetProfile; signal?: AbortSignal | undefined },
 ): Promise<Table> => {
   if (o.profile.kind !== 'features')
