@@ -6,6 +6,8 @@ export type EngineErrorCode =
   | 'size-mismatch'
   /** A network, loss or option that cannot be compiled. */
   | 'invalid-network'
+  /** A number outside the range that it must lie in. */
+  | 'invalid-value'
   /** Bytes that are not what they claim to be. */
   | 'invalid-file'
   /** Use before `load`, or after `release`. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Executor, type TrainingSpec, compileTraining, threadsFor } from './executor.js';
@@ -354,6 +355,12 @@ describe('what does not fit is refused', () => {
     await expect(executor.trainEpoch({ ...epoch(1), x: x.slice(1) })).rejects.toThrow(refusal('size-mismatch', 'x'));
     await expect(executor.predict(x, ROWS + 1)).rejects.toThrow(refusal('size-mismatch', 'x'));
   });
+  test('a learning rate that is none', async () => {
+    const executor = await compiled();
+    await expect(executor.trainEpoch({ ...epoch(1), learningRate: 0 })).rejects.toThrow(
+      refusal('invalid-value', 'above 0'),
+    );
+  });
   test('a state of another network', async () => {
     const executor = await compiled();
     const state = executor.state();
@@ -383,8 +390,10 @@ describe('what does not fit is refused', () => {
   });
 });
 
-test('small steps run in one thread, large ones in two where there are two', async () => {
+test('small steps run in one thread, large ones in two where there are two; who trains may say', async () => {
   expect(threadsFor(network(0), 64)).toBe(1);
+  const wide = { ...network(0), params: [{ name: 'w', shape: [1000, 1000], init: { type: 'zeros' } as const }] };
+  expect(threadsFor(wide, 64)).toBe(Math.min(2, availableParallelism()));
   const executor = await compiled({ threads: 2 });
   expect(executor.backend).toBe('onnx-cpu, 2 threads');
   expect(executor.versions).toEqual({

@@ -3,7 +3,7 @@ import { dropoutPool } from './dropout.js';
 import { EngineError } from './errors.js';
 import { type Loss, type Network, type TrainState, totalSize } from './network.js';
 import { type Feed, type Session, libraryVersions, openSession } from './session.js';
-import { ADAM, type Carried, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
+import { type Carried, adamTables, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
 /** Where training runs. `auto` takes the fastest that is present. */
 export type Backend = 'auto' | 'onnx-cpu';
@@ -144,6 +144,9 @@ class OnnxExecutor implements Executor {
     if (i.order.some((row) => row < 0 || row >= n)) {
       throw new EngineError('size-mismatch', `order names a row that is not among the ${n} rows.`);
     }
+    if (!(i.learningRate > 0)) {
+      throw new EngineError('invalid-value', `The learning rate must be above 0; it is ${i.learningRate}.`);
+    }
     const before = this.loaded();
     const steps = this.stages.reduce((sum, stage) => sum + stage.steps, 0);
     const maskLength = Math.max(...this.stages.map((stage) => stage.maskLength));
@@ -258,14 +261,4 @@ class OnnxExecutor implements Executor {
       throw new EngineError('size-mismatch', `${name} holds ${values.length} numbers, not ${rows} rows of ${width}.`);
     }
   }
-}
-
-/** For each step t = done + 1, done + 2, …: rate/(1 - β1ᵗ) and 1/√(1 - β2ᵗ), in double precision as PyTorch computes them. */
-function adamTables(done: number, steps: number, rate: number) {
-  const table = (entry: (t: number) => number): Float32Array =>
-    Float32Array.from({ length: steps }, (_, i) => entry(done + i + 1));
-  return {
-    step_size: table((t) => rate / (1 - ADAM.beta1 ** t)),
-    root_correction: table((t) => 1 / Math.sqrt(1 - ADAM.beta2 ** t)),
-  };
 }

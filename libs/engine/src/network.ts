@@ -49,8 +49,9 @@ export interface Network {
 export type Loss = (output: tf.Tensor2D, target: tf.Tensor2D) => tf.Scalar;
 
 /**
- * Everything that training changes, ready for a checkpoint. `m` and `v` are Adam's first and second moments before bias
- * correction, in the order of `params`; `step` counts the optimiser steps taken.
+ * Everything that training changes, ready for a checkpoint. `m` and `v` are Adam's first and second moments, in the order
+ * of `params`, before bias correction and without their factors: m/(1 - β1) and v/(1 - β2) of the paper. `step` counts the
+ * optimiser steps taken.
  */
 export type TrainState = {
   params: Float32Array;

@@ -13,7 +13,26 @@ import { type Port, encodeModel } from './onnx.js';
 import { TraceBackend, trace, traceAnyRows } from './trace.js';
 
 /** Adam's constants, the defaults of torch.optim.Adam (Kingma & Ba 2015). */
-export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+/**
+ * What Adam's step t = done + 1, done + 2, … needs besides the gradient, in double precision.
+ *
+ * The paper's step is rate·m̂/(√v̂ + ε) with m̂ = m/(1 - β1ᵗ), v̂ = v/(1 - β2ᵗ), m and v sums weighted by (1 - β). All
+ * scalars are drawn together, so that the graph touches the parameters as few times as it can: with M = m/(1 - β1) and
+ * V = v/(1 - β2) the step is M / (√V·factor + offset).
+ */
+export function adamTables(done: number, steps: number, rate: number) {
+  const root_factor = new Float32Array(steps);
+  const root_offset = new Float32Array(steps);
+  for (let i = 0; i < steps; i += 1) {
+    const t = done + i + 1;
+    const size = (rate * (1 - ADAM.beta1)) / (1 - ADAM.beta1 ** t);
+    root_factor[i] = Math.sqrt((1 - ADAM.beta2) / (1 - ADAM.beta2 ** t)) / size;
+    root_offset[i] = ADAM.epsilon / size;
+  }
+  return { root_factor, root_offset };
+}
 
 /** A value that the loop carries: input `name`, output `name_out`, a flat array. */
 export type Carried = { name: 'params' | 'm' | 'v' | 'stats'; length: number };
@@ -34,8 +53,8 @@ export function carriedOf(network: Network): Carried[] {
  * Traces one training step and wraps it into a loop of any number of steps of `batchSize` rows.
  *
  * Inputs besides the carried values: `steps`; `x` [n, width]; `y` [n, 1]; `order` (int32), the rows, batch by batch;
- * for each step `step_size` = rate/(1 - β1ᵗ) and `root_correction` = 1/√(1 - β2ᵗ); where something is dropped `pool` and
- * for each step `start` (see dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
+ * for each step `root_factor` and `root_offset` (see `adamTables`); where something is dropped `pool` and for each step
+ * `start` (see dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
  * @returns the graph, and the random numbers that one step reads; 0 where nothing is dropped
  */
 export function epochGraph(o: { network: Network; loss: Loss; weightDecay: number; batchSize: number }): {
@@ -71,10 +90,10 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
     const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) => b.tensor<tf.Rank.R1>(name, [parameters]));
     // Weight decay as in torch.optim.Adam(weight_decay): a part of the gradient, not AdamW's.
     const g = tf.add(packed(grads), tf.mul(p!, o.weightDecay));
-    const m2 = tf.add(tf.mul(m!, ADAM.beta1), tf.mul(g, 1 - ADAM.beta1));
-    const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.mul(tf.square(g), 1 - ADAM.beta2));
-    const root = tf.add(tf.mul(tf.sqrt(v2), b.tensor(thisStep('root_correction'), [])), ADAM.epsilon);
-    const p2 = tf.sub(p!, tf.mul(tf.div(m2, root), b.tensor(thisStep('step_size'), [])));
+    const m2 = tf.add(tf.mul(m!, ADAM.beta1), g);
+    const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.square(g));
+    const [factor, offset] = ['root_factor', 'root_offset'].map((table) => b.tensor(thisStep(table), []));
+    const p2 = tf.sub(p!, tf.div(m2, tf.add(tf.mul(tf.sqrt(v2), factor!), offset!)));
 
     const next = { params: b.name(p2), m: b.name(m2), v: b.name(v2), stats };
     return b.graph({
@@ -107,8 +126,8 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
       floats('x', 'rows', network.inputWidth),
       floats('y', 'rows', 1),
       { name: 'order', type: 'int32', shape: ['taken'] },
-      floats('step_size', 'turns'),
-      floats('root_correction', 'turns'),
+      floats('root_factor', 'turns'),
+      floats('root_offset', 'turns'),
       ...(masks.length > 0
         ? [floats('pool', 'pooled'), { name: 'start', type: 'int64', shape: ['turns'] } as const]
         : []),
