@@ -56,6 +56,13 @@ const optionsOf = (kind: JobKind, jobId: string, attempt: number): JobsOptions =
   backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
 });
 
+async function countsOf(queue: Queue): Promise<QueueCounts[QueueName]> {
+  const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
+  const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts;
+  return { waiting, active, delayed, failed };
+}
+
+/** A producer for one process; it keeps one connection (and one more once it asks questions) until `close`. */
 export function createProducer(o: QueueOptions): Producer {
   const connection = connectRedis(o.redisUrl);
   const prefix = o.prefix ?? DEFAULT_PREFIX;
@@ -117,12 +124,11 @@ export function createProducer(o: QueueOptions): Producer {
       }),
     counts: () =>
       within(LIMIT_MS, async () => {
-        const of = async (queue: Queue) => {
-          const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
-          const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts;
-          return { waiting, active, delayed, failed };
-        };
-        const [ingest, train, score] = await Promise.all([of(queues.ingest), of(queues.train), of(queues.score)]);
+        const [ingest, train, score] = await Promise.all([
+          countsOf(queues.ingest),
+          countsOf(queues.train),
+          countsOf(queues.score),
+        ]);
         return { ingest, train, score };
       }),
     ask: async (payload, timeoutMs) => {

@@ -23,6 +23,8 @@ function script(name: string, body: string): URL {
   return pathToFileURL(file);
 }
 
+const internal = (message: string) => expect.objectContaining({ code: 'internal', retryable: true, message });
+
 test('the work gets the input, its messages arrive in order, and its value comes back', async () => {
   const work = script(
     'sum',
@@ -57,7 +59,6 @@ test('any other error, a crash and an early exit arrive as internal and retryabl
   const thrown = script('thrown', `throw new TypeError('x is not a tensor');`);
   const crash = script('crash', `setImmediate(() => { throw new Error('boom'); }); await new Promise(() => {});`);
   const quit = script('quit', 'process.exit(7);');
-  const internal = (message: string) => expect.objectContaining({ code: 'internal', retryable: true, message });
   await expect(runInThread(thrown, null)).rejects.toEqual(internal('x is not a tensor'));
   await expect(runInThread(crash, null)).rejects.toEqual(internal('A worker thread crashed: boom'));
   await expect(runInThread(quit, null)).rejects.toEqual(

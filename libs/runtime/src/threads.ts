@@ -57,7 +57,9 @@ export function runInThread<I, M, O>(
     const abort = () => {
       const given: unknown = o.signal?.reason;
       const reason = given instanceof CloveError ? given : new CloveError('cancelled', String(given), { cause: given });
-      thread.postMessage({ type: 'abort', reason: pack(reason) } satisfies ToThread);
+      const said: ToThread = { type: 'abort', reason: pack(reason) };
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      thread.postMessage(said);
       terminateAfter(ABORT_LIMIT_MS);
     };
     o.signal?.addEventListener('abort', abort, { once: true });

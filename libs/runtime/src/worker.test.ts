@@ -70,7 +70,14 @@ type Ingest = (payload: JobPayload<'ingest'>, ctx: JobContext) => Promise<void>;
 /** A worker of the ingest queue that is closed after the test. */
 function ingester(ledger: JobLedger, ingest: Ingest, o: { graceMs?: number; lockMs?: number } = {}): WorkerHost {
   const host = startWorker({
-    ...{ redisUrl, prefix, service: 'ingester', queue: 'ingest', ledger, logger, concurrency: 2, ...o },
+    redisUrl,
+    prefix,
+    service: 'ingester',
+    queue: 'ingest',
+    ledger,
+    logger,
+    concurrency: 2,
+    ...o,
     handlers: { ingest },
   });
   hosts.push(host);
@@ -168,7 +175,7 @@ test('a cancel request aborts the handler with `cancelled`, and the job ends can
 
 test('a job that the ledger says has ended is not run', async () => {
   const ledger = new MemoryLedger();
-  const handler = vi.fn(async () => {});
+  const handler = vi.fn<() => Promise<void>>(async () => {});
   const job = ingestJob();
   ledger.status.set(job.jobId, 'cancelled');
   ingester(ledger, handler);
@@ -207,21 +214,21 @@ test('a closing worker puts its job back, without using up a try, and another wo
 
 test('a closing worker lets a job that ends in time end', async () => {
   const ledger = new MemoryLedger();
-  let open = () => {};
+  let open: (() => void) | undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   const host = ingester(ledger, () => gate);
   const job = ingestJob();
   await producer.enqueue('ingest', job, { attempt: 1 });
   await until(() => ledger.status.get(job.jobId) === 'running');
   const closing = host.close();
-  open();
+  open?.();
   await closing;
   expect(ledger.writes).toEqual(['running', 'succeeded']);
 });
 
 test('a payload that does not fit its contract never reaches a handler nor comes back', async () => {
   const ledger = new MemoryLedger();
-  const handler = vi.fn(async () => {});
+  const handler = vi.fn<() => Promise<void>>(async () => {});
   ingester(ledger, handler);
   const connection = connectRedis(redisUrl);
   const queue = new Queue('ingest', { connection, prefix });
@@ -259,7 +266,7 @@ test('a job whose worker vanished is given out again; after the third loss it fa
 describe('the producer', () => {
   test('a second enqueue of the same delivery is a no-op, another attempt is not', async () => {
     const ledger = new MemoryLedger();
-    const handler = vi.fn(async () => {});
+    const handler = vi.fn<() => Promise<void>>(async () => {});
     const job = ingestJob();
     await producer.enqueue('ingest', job, { attempt: 1 });
     await producer.enqueue('ingest', job, { attempt: 1 });
@@ -294,7 +301,13 @@ describe('the producer', () => {
         after: { kind: 'ingest', payload: first, attempt: 1 },
       });
       const scorer = startWorker({
-        ...{ redisUrl, prefix, service: 'scorer', queue: 'score', ledger, logger, concurrency: 1 },
+        redisUrl,
+        prefix,
+        service: 'scorer',
+        queue: 'score',
+        ledger,
+        logger,
+        concurrency: 1,
         handlers: { predict: async () => void order.push('predict'), evaluate: async () => {} },
       });
       hosts.push(scorer);
@@ -349,9 +362,9 @@ describe('the producer', () => {
   });
 });
 
-describe('questions', () => {
-  const question = (key: string) => ({ key, requestId: 'req-3' });
+const question = (key: string) => ({ key, requestId: 'req-3' });
 
+describe('questions', () => {
   test('each of many questions at once is answered, by any of several scorers, and nothing is kept', async () => {
     const answered = new Set<string>();
     for (const _ of [1, 2]) {
@@ -365,17 +378,25 @@ describe('questions', () => {
     const connection = connectRedis(redisUrl);
     const queue = new Queue('questions', { connection, prefix });
     expect(await queue.getJobCounts('waiting', 'active', 'completed', 'failed')).toEqual({
-      ...{ waiting: 0, active: 0, completed: 0, failed: 0 },
+      waiting: 0,
+      active: 0,
+      completed: 0,
+      failed: 0,
     });
     await queue.close();
     connection.disconnect();
   });
 
   test('an answer that throws reaches the asker as an error', async () => {
-    const answer = async () => {
-      throw new Error('the store is away');
-    };
-    hosts.push(startAnswering({ redisUrl, prefix, logger, concurrency: 1, answer }));
+    hosts.push(
+      startAnswering({
+        redisUrl,
+        prefix,
+        logger,
+        concurrency: 1,
+        answer: () => Promise.reject(new Error('the store is away')),
+      }),
+    );
     await expect(producer.ask(question('questions/x'), 20_000)).rejects.toMatchObject({
       code: 'internal',
       message: expect.stringContaining('the store is away') as unknown,

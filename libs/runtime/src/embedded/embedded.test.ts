@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dataHome, lockHome, secret } from './home.js';
 import { freePort } from './ports.js';
 import { startPostgres } from './postgres.js';
@@ -15,6 +15,10 @@ import { spawnService, type Child } from './service.js';
 
 const home = dataHome(mkdtempSync(path.join(tmpdir(), 'clove-embedded-')));
 const running: { stop(): Promise<void> }[] = [];
+beforeEach(() => {
+  vi.stubEnv('DATABASE_URL', '');
+  vi.stubEnv('REDIS_URL', '');
+});
 afterEach(async () => {
   vi.unstubAllEnvs();
   await Promise.all(running.splice(0).map((part) => part.stop()));
@@ -92,6 +96,7 @@ test('a server left over on the same data is stopped before the new one starts',
   const leftRedis = (JSON.parse(readFileSync(path.join(home, 'redis/run.json'), 'utf8')) as { pid: number }).pid;
   await startPostgres({ home, port: 0 });
   const leftPostgres = postmaster();
+  expect([leftRedis, leftPostgres].map(isRunning)).toEqual([true, true]);
   await started(startRedis({ home, port: 0 }));
   await started(startPostgres({ home, port: 0 }));
   await untilGone(leftRedis);
@@ -150,15 +155,17 @@ test('one launcher at a time: the second is told the process id of the first', (
 
 test('a lock that its holder did not release is taken over', () => {
   const file = path.join(home, 'launcher.lock');
-  writeFileSync(file, JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }));
-  lockHome(home)();
-  writeFileSync(file, '');
-  lockHome(home)();
+  for (const left of [JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }), '']) {
+    writeFileSync(file, left);
+    const release = lockHome(home);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: process.pid });
+    release();
+  }
 });
 
 test.runIf(process.platform === 'linux')('a lock is not held by a later process with the same id', () => {
   writeFileSync(path.join(home, 'launcher.lock'), JSON.stringify({ pid: process.pid, started: '1' }));
-  lockHome(home)();
+  expect(lockHome(home)).not.toThrow();
 });
 
 test('a folder that cannot be made is a sentence that says what to do', () => {
@@ -190,7 +197,10 @@ const untilLogged = (child: Child, text: string) =>
 test('a service logs to its file, stops in order when asked, and its exit is told', async () => {
   const exits: unknown[] = [];
   const child = spawnService({
-    ...{ name: 'one', script: service(), env: process.env, home },
+    name: 'one',
+    script: service(),
+    env: process.env,
+    home,
     onExit: (code, signal) => exits.push([code, signal]),
   });
   await untilLogged(child, '"msg":"up"');
@@ -209,10 +219,12 @@ test('a second signal ends a service that does not stop', async () => {
   );
   let code: number | null | undefined;
   const child = spawnService({
-    ...{ name: 'two', script: stuck, env: process.env, home },
+    name: 'two',
+    script: stuck,
+    env: process.env,
+    home,
     onExit: (value) => (code = value),
   });
-  // Keeps the event loop of the script alive until the first signal.
   await untilLogged(child, '"msg":"up"');
   process.kill(child.pid, 'SIGTERM');
   await untilLogged(child, '"msg":"stopping"');

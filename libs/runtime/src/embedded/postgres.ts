@@ -10,6 +10,8 @@ import { settle } from './settle.js';
 const USER = 'clove';
 const DATABASE = 'clove';
 const DEFAULT_PORT = 54_329;
+/** Only password logins over loopback: no socket file that other users could find. */
+const SETTINGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
 
 /**
  * Postgres on loopback with its data under `home`, or the one that DATABASE_URL names. The database that the URL names
@@ -43,10 +45,7 @@ export async function startPostgres(o: { home: string; port?: number }): Promise
     port: o.port ?? DEFAULT_PORT,
     logFile: path.join(makeFolder(path.join(o.home, 'logs')), 'postgres.log'),
     command: path.join(programs, 'postgres'),
-    args: (port) => [
-      ...['-D', data, '-p', String(port)],
-      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
-    ],
+    args: (port) => ['-D', data, '-p', String(port), ...SETTINGS.flatMap((setting) => ['-c', setting])],
     account,
     // SIGINT: roll back and stop; SIGQUIT: stop at once and recover at the next start.
     signals: { first: 'SIGINT', last: 'SIGQUIT' },
@@ -99,8 +98,14 @@ function initialise(programs: string, folder: string, data: string, password: st
   const run = spawnSync(
     path.join(programs, 'initdb'),
     [
-      ...['-D', making, '-U', USER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
-      ...['--encoding=UTF8', '--locale=C', '--no-instructions', '--no-sync'],
+      `--pgdata=${making}`,
+      `--username=${USER}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-instructions',
+      '--no-sync',
     ],
     { ...account, cwd: '/', encoding: 'utf8' },
   );

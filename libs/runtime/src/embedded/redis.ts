@@ -47,8 +47,16 @@ export async function startRedis(o: { home: string; port?: number }): Promise<Se
     args: () => ['-'],
     input: (port) =>
       [
-        ...['bind 127.0.0.1', `port ${port}`, `requirepass ${password}`, `dir ${JSON.stringify(folder)}`],
-        ...['daemonize no', 'maxmemory-policy noeviction', 'appendonly yes', 'appendfsync everysec', 'save ""', ''],
+        'bind 127.0.0.1',
+        `port ${port}`,
+        `requirepass ${password}`,
+        `dir ${JSON.stringify(folder)}`,
+        'daemonize no',
+        'maxmemory-policy noeviction',
+        'appendonly yes',
+        'appendfsync everysec',
+        'save ""',
+        '',
       ].join('\n'),
     env: program.env,
     signals: { first: 'SIGTERM', last: 'SIGKILL' },
@@ -162,24 +170,20 @@ function unpackDebian(name: string, folder: string, tried: string[]): void {
   for (const part of ['lists/partial', 'cache/archives/partial', 'out']) {
     mkdirSync(path.join(making, part), { recursive: true });
   }
-  const apt = (lists: string, ...args: string[]) =>
-    spawnSync(
-      'apt-get',
-      [
-        ...[
-          '-qq',
-          '-o',
-          `Dir::State=${making}`,
-          '-o',
-          `Dir::State::lists=${lists}`,
-          '-o',
-          `Dir::Cache=${making}/cache`,
-        ],
-        ...['-o', 'Dir::State::status=/var/lib/dpkg/status', '-o', 'Debug::NoLocking=1', '-o', 'APT::Sandbox::User='],
-        ...['-o', 'Acquire::http::Timeout=15', '-o', 'Acquire::Retries=1', ...args],
-      ],
-      { encoding: 'utf8', timeout: 180_000 },
-    );
+  const apt = (lists: string, ...args: string[]) => {
+    const options = {
+      'Dir::State': making,
+      'Dir::State::lists': lists,
+      'Dir::State::status': '/var/lib/dpkg/status',
+      'Dir::Cache': path.join(making, 'cache'),
+      'Debug::NoLocking': '1',
+      'APT::Sandbox::User': '',
+      'Acquire::http::Timeout': '15',
+      'Acquire::Retries': '1',
+    };
+    const given = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    return spawnSync('apt-get', ['-qq', ...given, ...args], { encoding: 'utf8', timeout: 180_000 });
+  };
   const download = ['-y', '--no-install-recommends', '--download-only', 'install', name];
   // The system's own package lists are there and fresh on most machines; else fetch lists of our own.
   let run = apt('/var/lib/apt/lists', ...download);

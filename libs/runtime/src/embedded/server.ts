@@ -69,7 +69,13 @@ async function begin(o: Parameters<typeof startServer>[0], port: number): Promis
   child.stdin?.end(o.input?.(port) ?? '');
   let how: string | undefined;
   let stopping = false;
-  const over = ended(child).then((text) => (how = text));
+  let tell: ((text: string) => void) | undefined;
+  const died = new Promise<string>((resolve) => (tell = resolve));
+  const over = ended(child).then((text) => {
+    how = text;
+    if (!stopping) tell?.(text);
+    return text;
+  });
   const stop = async () => {
     stopping = true;
     if (how === undefined) await endProcess(child, over, { ...o.signals, limitMs: 20_000 });
@@ -83,10 +89,5 @@ async function begin(o: Parameters<typeof startServer>[0], port: number): Promis
     }
     await delay(20);
   }
-  const died = new Promise<string>((resolve) => {
-    void over.then((text) => {
-      if (!stopping) resolve(text);
-    });
-  });
   return { pid: child.pid, stop, died };
 }

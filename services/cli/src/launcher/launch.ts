@@ -14,7 +14,7 @@ import {
   type Server,
 } from '@clove/runtime';
 import { migrate } from '@clove/store';
-import { supervise, type Supervised } from './supervise.js';
+import { supervise, type Death, type Supervised } from './supervise.js';
 import { watchSources } from './watch-sources.js';
 
 /** What to start; everything has a default. */
@@ -66,11 +66,11 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
   const unlock = lockHome(home);
   const servers: Server[] = [];
   const services: Supervised[] = [];
-  let stopWatching = async () => {};
+  let stopWatching: (() => Promise<void>) | undefined;
   let stopping: Promise<void> | undefined;
   const stop = () =>
     (stopping ??= (async () => {
-      await stopWatching();
+      await stopWatching?.();
       const [gateway, ...workers] = services;
       await gateway?.stop();
       await Promise.all(workers.map((worker) => worker.stop()));
@@ -183,8 +183,8 @@ function hostInUrl(host: string): string {
 }
 
 /** @throws CloveError `unavailable` where a service gives up, or the gateway is not ready in time */
-async function ready(url: string, gaveUp: Promise<{ name: string; lastWords: string }>[]): Promise<void> {
-  let failed: { name: string; lastWords: string } | undefined;
+async function ready(url: string, gaveUp: Promise<Death>[]): Promise<void> {
+  let failed: Death | undefined;
   void Promise.race(gaveUp).then((death) => (failed = death));
   for (const deadline = performance.now() + READY_LIMIT_MS; ;) {
     if (failed !== undefined) {

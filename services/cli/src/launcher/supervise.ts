@@ -1,5 +1,8 @@
 import type { Child } from '@clove/runtime';
 
+/** How a service ended for good: `code` is null where a signal ended it, `lastWords` the end of its log. */
+export type Death = { name: string; code: number | null; lastWords: string };
+
 /** A service that is kept running. */
 export type Supervised = {
   name: string;
@@ -7,7 +10,7 @@ export type Supervised = {
   restart(): Promise<void>;
   stop(): Promise<void>;
   /** resolves when it died too often to be started again */
-  gaveUp: Promise<{ name: string; code: number | null; lastWords: string }>;
+  gaveUp: Promise<Death>;
 };
 
 const CRASHES = 5;
@@ -26,8 +29,8 @@ export function supervise(o: {
   let wanted = true;
   let timer: NodeJS.Timeout | undefined;
   let crashes: number[] = [];
-  let giveUp: (death: { name: string; code: number | null; lastWords: string }) => void = () => {};
-  const gaveUp = new Promise<Parameters<typeof giveUp>[0]>((resolve) => (giveUp = resolve));
+  let giveUp: ((death: Death) => void) | undefined;
+  const gaveUp = new Promise<Death>((resolve) => (giveUp = resolve));
 
   const begin = (): Child => {
     const current: Child = o.start((code) => {
@@ -40,7 +43,7 @@ export function supervise(o: {
         `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}); ` +
           `${final ? 'it is not started again' : 'it is started again'}. The end of ${current.logFile}:\n${lastWords}`,
       );
-      if (final) giveUp({ name: o.name, code, lastWords });
+      if (final) giveUp?.({ name: o.name, code, lastWords });
       else timer = setTimeout(() => (child = begin()), FIRST_PAUSE_MS * 2 ** (crashes.length - 1));
     });
     return current;

@@ -27,15 +27,15 @@ export function watchSources(o: {
   o.say(`Sources are watched; what the compiler says is in ${compiler.logFile}`);
 
   let timer: NodeJS.Timeout | undefined;
-  let restarting = Promise.resolve();
+  let restarting: Promise<void> | undefined;
+  const restart = async () => {
+    await restarting;
+    await Promise.all(o.services.map((service) => service.restart()));
+    o.say('The services were restarted on the changed sources');
+  };
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      restarting = restarting.then(async () => {
-        await Promise.all(o.services.map((service) => service.restart()));
-        o.say('The services were restarted on the changed sources');
-      });
-    }, SETTLED_MS);
+    timer = setTimeout(() => (restarting = restart()), SETTLED_MS);
   };
   const outputs = ['libs', 'services'].flatMap((group) =>
     readdirSync(path.join(o.root, group)).map((name) => path.join(o.root, group, name, 'dist')),
