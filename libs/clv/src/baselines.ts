@@ -16,12 +16,14 @@ const INGREDIENTS = {
 } as const;
 
 /**
- * Reference forecasts on the test rows. With `rate` = orders / max(1, days since the first order):
+ * Reference forecasts on the test rows:
  *
  * - `mean`: the mean target of the training rows, for everyone.
- * - `naive-rate`: order value × rate × horizon. What a customer did so far goes on for ever.
- * - `heuristic`: revenue + order value × rate per month × months of horizon × 0.7, the usual rule of thumb, with months of
- *   365/12 days. It adds what was spent already, as the rule does.
+ * - `naive-rate`: order value × (orders − 1) / days since the first order × horizon. Repeat purchases go on for ever at the
+ *   rate so far; the first order is not one, it is what made a customer (frequency / T of the BTYD literature). At
+ *   least one day.
+ * - `heuristic`: revenue + order value × orders per month × months of horizon × 0.7, the usual rule of thumb, with months of
+ *   365/12 days and at least one month since the first order. It adds what was spent already, as the rule does.
  *
  * For a features dataset they use `total_orders`, `avg_order_value` and `days_since_first_purchase` and a horizon of 365
  * days, revenue being orders × order value; where the columns are not there, they are skipped with the reason. A row that lacks
@@ -62,10 +64,11 @@ export const computeBaselines = (i: {
   for (let row = 0; row < actual.length; row += 1) {
     if (orders[row] === 0) continue;
     const value = orderValue[row]!;
-    const perDay = orders[row]! / Math.max(1, tenureDays[row]!);
+    const perDay = (orders[row]! - 1) / Math.max(1, tenureDays[row]!);
+    const perMonth = orders[row]! / Math.max(1, tenureDays[row]! / DAYS_PER_MONTH);
     const spent = revenue?.[row] ?? orders[row]! * value;
     const byRate = value * perDay * horizonDays;
-    const byRule = spent + value * (perDay * DAYS_PER_MONTH) * months * RETENTION;
+    const byRule = spent + value * perMonth * months * RETENTION;
     naive[row] = Number.isFinite(byRate) ? byRate : targetMean;
     heuristic[row] = Number.isFinite(byRule) ? byRule : targetMean;
   }

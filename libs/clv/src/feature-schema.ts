@@ -1,6 +1,7 @@
 import {
   type CategoricalFeature,
   CloveError,
+  type DatasetKind,
   type Feature,
   type FeatureSchema,
   type NumericFeature,
@@ -173,8 +174,11 @@ export const encode = (schema: FeatureSchema, table: Table, counts: EncodingCoun
   return x;
 };
 
-/** What the user should know about the values that were scored. */
-export const encodingWarnings = (schema: FeatureSchema, counts: EncodingCounts): Warning[] => {
+/**
+ * What the user should know about the values that were scored. Missing values of a snapshot of transactions have a meaning
+ * (a customer without a second order has no gap), so they are no news.
+ */
+export const encodingWarnings = (schema: FeatureSchema, counts: EncodingCounts, kind: DatasetKind): Warning[] => {
   const warnings: Warning[] = [];
   const tell = (code: string, met: ReadonlyMap<string, number>, what: (figures: string) => string): void => {
     if (met.size === 0) return;
@@ -193,7 +197,7 @@ export const encodingWarnings = (schema: FeatureSchema, counts: EncodingCounts):
   );
   tell(
     'missing-value',
-    new Map([...counts.missing].filter(([name]) => !expected.has(name))),
+    new Map([...counts.missing].filter(([name]) => kind === 'features' && !expected.has(name))),
     (figures) =>
       `Missing values were filled, numbers with the median of the training rows, texts as unknown: ${figures}.`,
   );

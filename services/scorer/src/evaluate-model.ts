@@ -66,7 +66,7 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
         actual: target,
       }),
       lint: test.lint,
-      warnings: [...taken.warnings, ...encodingWarnings(manifest.schema, counts), ...test.warnings],
+      warnings: [...taken.warnings, ...encodingWarnings(manifest.schema, counts, manifest.kind), ...test.warnings],
     };
   } finally {
     await model.release();

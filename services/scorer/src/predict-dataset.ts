@@ -109,7 +109,7 @@ const scoreAll = async (model: OpenModel, i: PredictInput, io: ScoreIo): Promise
       );
     }
     refuseText(counts, rows);
-    const warnings = [...asOf.warnings, ...taken.warnings, ...encodingWarnings(schema, counts)];
+    const warnings = [...asOf.warnings, ...taken.warnings, ...encodingWarnings(schema, counts, manifest.kind)];
     if (rows > 1 && lowest === highest) {
       warnings.push({
         code: 'constant-predictions',

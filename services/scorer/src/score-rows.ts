@@ -81,7 +81,7 @@ export const scoreRows = async (
       low: low[i]!,
       high: high[i]!,
     })),
-    warnings: [...warnings, ...encodingWarnings(schema, counts)],
+    warnings: [...warnings, ...encodingWarnings(schema, counts, manifest.kind)],
   };
 };
 

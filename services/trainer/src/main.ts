@@ -8,32 +8,42 @@ import { trainHandler } from './handler.js';
 
 const SERVICE = 'trainer';
 
-const env = parseEnv(WorkerEnv);
-const logger = createLogger(SERVICE, env.LOG_LEVEL);
-const scratchDir = env.SCRATCH_DIR ?? tmpdir();
-await mkdir(scratchDir, { recursive: true });
-const registry = openRegistry(env.DATABASE_URL);
-const worker = startWorker({
-  redisUrl: env.REDIS_URL,
-  service: SERVICE,
-  queue: 'train',
-  handlers: {
-    train: trainHandler({
-      registry,
-      artifacts: openArtifacts(env.ARTIFACTS_DIR),
-      scratchDir,
-      backend: env.TRAINER_BACKEND,
-      memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
-      threads: env.THREADS,
-    }),
-  },
-  ledger: registry.jobs,
-  logger,
-  concurrency: env.CONCURRENCY,
+const logger = createLogger(SERVICE, process.env['LOG_LEVEL']);
+
+async function main(): Promise<void> {
+  const env = parseEnv(WorkerEnv);
+  const scratchDir = env.SCRATCH_DIR ?? tmpdir();
+  await mkdir(scratchDir, { recursive: true });
+  const registry = openRegistry(env.DATABASE_URL);
+  const worker = startWorker({
+    redisUrl: env.REDIS_URL,
+    service: SERVICE,
+    queue: 'train',
+    handlers: {
+      train: trainHandler({
+        registry,
+        artifacts: openArtifacts(env.ARTIFACTS_DIR),
+        scratchDir,
+        backend: env.TRAINER_BACKEND,
+        memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
+        threads: env.THREADS,
+      }),
+    },
+    ledger: registry.jobs,
+    logger,
+    concurrency: env.CONCURRENCY,
+  });
+  onShutdown(logger, async () => {
+    await worker.close();
+    await registry.close();
+  });
+  await worker.ready();
+  logger.info('ready');
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  logger.fatal({ err: error }, message);
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
 });
-onShutdown(logger, async () => {
-  await worker.close();
-  await registry.close();
-});
-await worker.ready();
-logger.info('ready');

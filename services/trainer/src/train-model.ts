@@ -134,7 +134,7 @@ export const trainModel = async (
       actual: test.target,
     }),
     lint: lintLeakage({ columns: samples.columns, train, test, testR2: metrics.r2, windows: samples.windows }),
-    warnings: [...warnings, ...encodingWarnings(schema, counts)],
+    warnings: [...warnings, ...encodingWarnings(schema, counts, i.profile.kind)],
   };
   const manifest: ModelManifest = {
     format: 1,
@@ -210,9 +210,10 @@ const encodeCheckpoint = (
   state: TrainState,
   config: { options: TrainingOptions; schema: FeatureSchema; scale: TargetScale; target: string; bestEpoch: number },
 ): Uint8Array => {
-  const flat = (values: Float32Array) => ({ shape: [values.length], values });
   return encodeSafetensors(
     { params: flat(state.params), m: flat(state.m), v: flat(state.v), stats: flat(state.stats) },
     { format: '1', step: String(state.step), config: JSON.stringify(config) },
   );
 };
+
+const flat = (values: Float32Array) => ({ shape: [values.length], values });

@@ -1,0 +1,55 @@
+/** Process entry of the scorer. */
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { WorkerEnv } from '@clove/contracts';
+import { createLogger, onShutdown, parseEnv, startAnswering, startWorker } from '@clove/runtime';
+import { openArtifacts, openRegistry } from '@clove/store';
+import { answer } from './answering.js';
+import { scoreHandlers } from './handlers.js';
+import { ScoringThread } from './scoring-thread.js';
+
+const SERVICE = 'scorer';
+/** Questions at once, apart from the jobs: a long prediction must not hold them up. */
+const QUESTIONS = 4;
+const OPEN_MODELS = 8;
+
+const logger = createLogger(SERVICE, process.env['LOG_LEVEL']);
+
+async function main(): Promise<void> {
+  const env = parseEnv(WorkerEnv);
+  const scratchDir = env.SCRATCH_DIR ?? tmpdir();
+  await mkdir(scratchDir, { recursive: true });
+  const { MEMORY_LIMIT_BYTES: memoryLimitBytes, REDIS_URL: redisUrl, THREADS: threads } = env;
+  const registry = openRegistry(env.DATABASE_URL);
+  const artifacts = openArtifacts(env.ARTIFACTS_DIR);
+  const scoring = new ScoringThread({ artifactsDir: env.ARTIFACTS_DIR, openModels: OPEN_MODELS });
+  const worker = startWorker({
+    redisUrl,
+    service: SERVICE,
+    queue: 'score',
+    handlers: scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes, threads }),
+    ledger: registry.jobs,
+    logger,
+    concurrency: env.CONCURRENCY,
+  });
+  const answering = startAnswering({
+    redisUrl,
+    logger,
+    concurrency: QUESTIONS,
+    answer: answer({ registry, artifacts, scoring, logger, scratchDir, memoryLimitBytes }),
+  });
+  onShutdown(logger, async () => {
+    await Promise.all([worker.close(), answering.close()]);
+    await scoring.close();
+    await registry.close();
+  });
+  await Promise.all([worker.ready(), answering.ready()]);
+  logger.info('ready');
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  logger.fatal({ err: error }, message);
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+});
