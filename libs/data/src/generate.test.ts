@@ -25,69 +25,68 @@ const hash = async (file: string) =>
     .digest('hex');
 const query = <T>(sql: string) => withDuck({ scratchDir }, (db) => db.rows<T>(sql));
 
-describe.each(['transactions', 'features'] as const)('%s', (generator) => {
-  test('the same seed and size give the same bytes, another seed others', async () => {
-    const make = async (name: string, seed: number, threads: number) => {
-      const outDir = path.join(scratchDir, `${generator}-${name}`);
-      await generateDataset({ scratchDir, threads, outDir, options: { ...options(generator), seed } });
-      return {
-        data: await hash(path.join(outDir, 'data.parquet')),
-        profile: await hash(path.join(outDir, 'profile.json')),
-      };
-    };
-    const once = await make('once', 42, 1);
-    expect(await make('again', 42, 3)).toEqual(once);
-    expect((await make('other', 43, 1)).data).not.toBe(once.data);
-  });
+const generate = async (name: string, o: GeneratorOptions, threads = 2) => {
+  const outDir = path.join(scratchDir, name);
+  const profile = await generateDataset({ scratchDir, threads, outDir, options: o });
+  return { outDir, profile, parquet: path.join(outDir, 'data.parquet'), json: path.join(outDir, 'profile.json') };
+};
+const columnsOf = async (parquet: string) => {
+  const described = await query<{ column_name: string; column_type: string }>(`DESCRIBE FROM ${literal(parquet)}`);
+  return described.map(({ column_name: name, column_type: type }) => `${name} ${type}`);
+};
 
-  test('leaves the canonical Parquet and the profile that it returns, and nothing else', async () => {
-    const outDir = path.join(scratchDir, `${generator}-whole`);
-    const profile = await generateDataset({ scratchDir, outDir, options: options(generator) });
+test.each(['transactions', 'features'] as const)(
+  '%s: the same seed and size give the same bytes, another seed others',
+  async (generator) => {
+    const once = await generate(`${generator}-once`, options(generator), 1);
+    const again = await generate(`${generator}-again`, options(generator), 3);
+    const other = await generate(`${generator}-other`, { ...options(generator), seed: 43 });
+    expect(await hash(again.parquet)).toBe(await hash(once.parquet));
+    expect(await hash(again.json)).toBe(await hash(once.json));
+    expect(await hash(other.parquet)).not.toBe(await hash(once.parquet));
+  },
+);
+
+test.each(['transactions', 'features'] as const)(
+  '%s: leaves the canonical Parquet and the profile that it returns, and nothing else',
+  async (generator) => {
+    const { outDir, profile, json } = await generate(`${generator}-whole`, options(generator));
     expect((await readdir(outDir)).toSorted()).toEqual(['data.parquet', 'profile.json']);
-    expect(DatasetProfile.parse(JSON.parse(await readFile(path.join(outDir, 'profile.json'), 'utf8')))).toEqual(
-      profile,
-    );
-    const parquet = literal(path.join(outDir, 'data.parquet'));
-    const described = await query<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${parquet}`);
-    const columns = described.map(({ column_name: name, column_type: type }) => `${name} ${type}`);
-    const [counts] = await query<{ rows: number; customers: number; orders: number | null; amount: number | null }>(
-      generator === 'transactions'
-        ? `SELECT count(*) AS rows, count(DISTINCT customer_id) AS customers, count(DISTINCT order_id) AS orders, sum(amount) AS amount FROM ${parquet}`
-        : `SELECT count(*) AS rows, count(DISTINCT customer_id) AS customers, NULL AS orders, NULL AS amount FROM ${parquet}`,
-    );
-    expect(profile).toMatchObject({
-      kind: generator,
-      rows: counts!.rows,
-      customers: 2000,
-      orders: counts!.orders,
-      rejectedRows: 0,
-      reading: null,
-      idColumn: null,
-      targetColumn: generator === 'features' ? 'clv' : null,
-    });
-    if (generator === 'transactions') {
-      expect(columns).toEqual([
-        'customer_id VARCHAR',
-        'time TIMESTAMP',
-        'amount DOUBLE',
-        'order_id VARCHAR',
-        'product VARCHAR',
-        'category VARCHAR',
-        'payment_type VARCHAR',
-        'place VARCHAR',
-        'quantity DOUBLE',
-      ]);
-      expect(profile.totalAmount).toBeCloseTo(counts!.amount!, 4);
-      expect(profile.lastTime!.slice(0, 7)).toBe('2024-12');
-    } else {
-      expect(columns).toHaveLength(18);
-      expect(columns.slice(0, 3)).toEqual(['customer_id VARCHAR', 'age DOUBLE', 'gender VARCHAR']);
-      expect(await query(`SELECT customer_id FROM ${parquet} LIMIT 3`)).toEqual(
-        ['1', '2', '3'].map((id) => ({ customer_id: id })),
-      );
-      expect(profile.columns.find(({ name }) => name === 'clv')!.role).toBe('target');
-    }
-  });
+    expect(DatasetProfile.parse(JSON.parse(await readFile(json, 'utf8')))).toEqual(profile);
+    expect(profile).toMatchObject({ kind: generator, customers: 2000, rejectedRows: 0, reading: null, idColumn: null });
+  },
+);
+
+test('transactions have the canonical columns, and a profile that agrees with them', async () => {
+  const { parquet, profile } = await generate('orders', options('transactions'));
+  expect(await columnsOf(parquet)).toEqual([
+    'customer_id VARCHAR',
+    'time TIMESTAMP',
+    'amount DOUBLE',
+    'order_id VARCHAR',
+    'product VARCHAR',
+    'category VARCHAR',
+    'payment_type VARCHAR',
+    'place VARCHAR',
+    'quantity DOUBLE',
+  ]);
+  const [counts] = await query<{ rows: number; orders: number; amount: number }>(
+    `SELECT count(*) AS rows, count(DISTINCT order_id) AS orders, sum(amount) AS amount FROM ${literal(parquet)}`,
+  );
+  expect(profile).toMatchObject({ rows: counts!.rows, orders: counts!.orders, targetColumn: null });
+  expect(profile.totalAmount).toBeCloseTo(counts!.amount, 4);
+  expect(profile.lastTime!.slice(0, 7)).toBe('2024-12');
+});
+
+test('features have a row number as their id, the 16 columns as numbers and texts, and the target clv', async () => {
+  const { parquet, profile } = await generate('customers', options('features'));
+  const columns = await columnsOf(parquet);
+  expect(columns).toHaveLength(18);
+  expect(columns.slice(0, 3)).toEqual(['customer_id VARCHAR', 'age DOUBLE', 'gender VARCHAR']);
+  const ids = await query<{ customer_id: string }>(`SELECT customer_id FROM ${literal(parquet)} LIMIT 3`);
+  expect(ids.map(({ customer_id: id }) => id)).toEqual(['1', '2', '3']);
+  expect(profile).toMatchObject({ rows: 2000, targetColumn: 'clv' });
+  expect(profile.columns.find(({ name }) => name === 'clv')!.role).toBe('target');
 });
 
 test('reports progress that only grows, and names the stages', async () => {

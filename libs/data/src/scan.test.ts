@@ -117,8 +117,9 @@ describe('transactions', () => {
   });
 });
 
+const folders = async () => (await readdir(scratchDir)).filter((name) => name.startsWith('duck-'));
+
 test('leaving early, failing and aborting all remove what the scan put on disk', async () => {
-  const folders = async () => (await readdir(scratchDir)).filter((name) => name.startsWith('duck-'));
   const dataset = made.get('transactions')!;
   for await (const table of scan({ scratchDir, ...dataset, columns: ['orders'], chunkRows: 10 })) {
     expect(table.rows).toBe(10);
