@@ -66,6 +66,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
   const unlock = lockHome(home);
   const servers: Server[] = [];
   const services: Supervised[] = [];
+  let started = false;
   let stopWatching: (() => Promise<void>) | undefined;
   let stopping: Promise<void> | undefined;
   const stop = () =>
@@ -96,7 +97,12 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
       const script = path.join(ROOT, 'services', service, 'dist/main.js');
       const all = { ...process.env, ...common(home, postgres, redis), ...env, ...options.env };
       services.push(
-        supervise({ name, say, start: (onExit) => spawnService({ name, script, env: all, home, onExit }) }),
+        supervise({
+          name,
+          say,
+          restarts: () => started,
+          start: (onExit) => spawnService({ name, script, env: all, home, onExit }),
+        }),
       );
     };
     start('gateway', 'gateway', { HOST: host, PORT: String(port), CLOVE_API_KEY: apiKey });
@@ -110,6 +116,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
     const url = `http://${hostInUrl(host)}:${port}`;
     const gaveUp = services.map((service) => service.gaveUp);
     await ready(`${url}/readyz`, gaveUp);
+    started = true;
     say(`The gateway is ready at ${url}`);
     const died = Object.entries({ Postgres: postgres, Redis: redis }).map(async ([name, server]) => {
       say(`${name} has ended unexpectedly (${await server.died}); its log is in ${home}/logs`);

@@ -19,12 +19,14 @@ const FIRST_PAUSE_MS = 250;
 
 /**
  * Starts a service, and again whenever it ends without being asked to: reported with the end of its log, after a pause
- * that doubles, and not after the fifth time within a minute.
+ * that doubles, and not after the fifth time within a minute, nor while `restarts` says no.
  */
 export function supervise(o: {
   name: string;
   start: (onExit: (code: number | null) => void) => Child;
   say: (text: string) => void;
+  /** false while the system starts: what dies then is set up wrongly, and would die again */
+  restarts: () => boolean;
 }): Supervised {
   let wanted = true;
   let timer: NodeJS.Timeout | undefined;
@@ -38,13 +40,16 @@ export function supervise(o: {
       const now = performance.now();
       crashes = [...crashes.filter((at) => now - at < WINDOW_MS), now];
       const lastWords = current.lastWords();
-      const final = crashes.length >= CRASHES;
+      const final = !o.restarts() || crashes.length >= CRASHES;
+      if (final) {
+        giveUp?.({ name: o.name, code, lastWords });
+        return;
+      }
       o.say(
-        `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}); ` +
-          `${final ? 'it is not started again' : 'it is started again'}. The end of ${current.logFile}:\n${lastWords}`,
+        `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}) and is started again. ` +
+          `The end of ${current.logFile}:\n${lastWords}`,
       );
-      if (final) giveUp?.({ name: o.name, code, lastWords });
-      else timer = setTimeout(() => (child = begin()), FIRST_PAUSE_MS * 2 ** (crashes.length - 1));
+      timer = setTimeout(() => (child = begin()), FIRST_PAUSE_MS * 2 ** (crashes.length - 1));
     });
     return current;
   };

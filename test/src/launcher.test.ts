@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { launch, type LaunchOptions, type Stack } from '@clove/cli';
+import type { Dataset, Page } from '@clove/contracts';
+import { freePort } from '@clove/runtime';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { api } from './support/api.js';
+
+const home = mkdtempSync(path.join(tmpdir(), 'clove-launcher-'));
+let stack: Stack | undefined;
+beforeEach(() => {
+  vi.stubEnv('DATABASE_URL', '');
+  vi.stubEnv('REDIS_URL', '');
+});
+afterEach(async () => {
+  await stack?.stop();
+  stack = undefined;
+  vi.unstubAllEnvs();
+});
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const started = async (options: LaunchOptions = {}): Promise<Stack> =>
+  (stack = await launch({ home, port: 0, ...options }));
+
+/** False once a process has ended, even where nobody has collected its exit status yet. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return process.platform !== 'linux' || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+const answers = (url: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => resolve(true));
+    socket.on('error', () => resolve(false)).on('connect', () => socket.destroy());
+  });
+const untilAllGone = async ({
+  databaseUrl,
+  redisUrl,
+  url,
+  processes,
+}: Pick<Stack, 'databaseUrl' | 'redisUrl' | 'url' | 'processes'>) =>
+  vi.waitFor(
+    async () => {
+      expect(processes.filter(({ pid }) => isRunning(pid))).toEqual([]);
+      expect(await Promise.all([databaseUrl, redisUrl, url].map(answers))).toEqual([false, false, false]);
+    },
+    { timeout: 30_000, interval: 50 },
+  );
+
+test('a start brings up every service, a stop ends them all, and what was made is there at the next start', async () => {
+  const first = await started({ ingesters: 2, trainers: 1, scorers: 2 });
+  expect(first.processes.map(({ name }) => name)).toEqual([
+    'gateway',
+    'ingester-1',
+    'ingester-2',
+    'trainer',
+    'scorer-1',
+    'scorer-2',
+  ]);
+  const client = api(first.url, first.apiKey);
+  const { id, job } = await client.accepted('/v1/datasets/generate', { generator: 'features', customers: 200 });
+  expect((await client.settled(job.id)).status).toBe('succeeded');
+  const before = { ...first, processes: first.processes };
+  await first.stop();
+  await untilAllGone(before);
+
+  const second = await started();
+  expect(second.apiKey).toBe(first.apiKey);
+  const { items } = await api(second.url, second.apiKey).get<Page<Dataset>>('/v1/datasets');
+  expect(items.map((dataset) => [dataset.id, dataset.status])).toEqual([[id, 'ready']]);
+});
+
+test('a second start on the same data is refused and names the running process', async () => {
+  await started();
+  await expect(launch({ home, port: 0 })).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining(`process ${process.pid}`) as unknown,
+  });
+});
+
+test('a port that was asked for and is in use is an error that names it; the data is free again', async () => {
+  const port = await freePort();
+  const other = createServer().listen(port, '127.0.0.1');
+  await expect(launch({ home, port })).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining(`Port ${port} of 127.0.0.1 is in use`) as unknown,
+  });
+  other.close();
+  expect((await fetch(`${(await started()).url}/readyz`)).status).toBe(200);
+});
+
+test('a service that dies is reported with the end of its log, and started again', async () => {
+  const steps: string[] = [];
+  const running = await started({ onStep: (text) => steps.push(text) });
+  const pidOf = (name: string) => running.processes.find((process) => process.name === name)?.pid ?? 0;
+  const killed = pidOf('trainer');
+  process.kill(killed, 'SIGKILL');
+  await vi.waitFor(() => expect([0, killed]).not.toContain(pidOf('trainer')), { timeout: 20_000, interval: 20 });
+  expect(steps.some((text) => text.startsWith('trainer has ended unexpectedly (killed) and is started again'))).toBe(
+    true,
+  );
+});
+
+test('a database server that dies ends the wait for `exited`', async () => {
+  const running = await started();
+  const [postmaster] = readFileSync(path.join(home, 'postgres/data/postmaster.pid'), 'utf8').split('\n');
+  process.kill(Number(postmaster), 'SIGQUIT');
+  expect(await running.exited).toEqual({ name: 'Postgres', code: null });
+});
+
+test('a service that cannot start is an error with the end of its log, and nothing is left running', async () => {
+  const attempt = launch({ home, port: 0, env: { UPLOAD_LIMIT_BYTES: 'many' } });
+  await expect(attempt).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/gateway does not start[^]*UPLOAD_LIMIT_BYTES/) as unknown,
+  });
+  await started();
+});
+
+test('killing the launcher with SIGKILL leaves nothing running', async () => {
+  const script = path.join(home, 'launcher.mjs');
+  const entry = new URL('../../services/cli/dist/index.js', import.meta.url).href;
+  writeFileSync(
+    script,
+    `import { launch } from ${JSON.stringify(entry)};
+     const { url, databaseUrl, redisUrl, processes } = await launch({ home: ${JSON.stringify(home)}, port: 0 });
+     console.log(JSON.stringify({ url, databaseUrl, redisUrl, processes }));`,
+  );
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const running = JSON.parse(String((await lines.next()).value)) as Stack;
+  expect(running.processes.every(({ pid }) => isRunning(pid))).toBe(true);
+  child.kill('SIGKILL');
+  await untilAllGone(running);
+});
