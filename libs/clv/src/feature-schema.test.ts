@@ -205,7 +205,8 @@ describe('matchColumns', () => {
   const { schema } = fit(Object.fromEntries(repeat(16, (i) => [`f${i}`, numeric([i, i + 1])])));
 
   test('12 of 16 features missing is an error that names all twelve', () => {
-    const attempt = () => matchColumns(schema, ['f0', 'f1', 'f2', 'f3', 'other']);
+    const four = ['f0', 'f1', 'f2', 'f3', 'other'];
+    const attempt = () => matchColumns(schema, four);
     expect(attempt).toThrow(CloveError);
     for (let i = 4; i < 16; i += 1) expect(attempt).toThrow(new RegExp(`\\bf${i}\\b`));
     expect(attempt).toThrow(/12 of the model's 16 features are missing/);

@@ -47,6 +47,11 @@ describe('safetensors', () => {
     larger.set(bytes, 3);
     expect(decodeSafetensors(larger.subarray(3, 3 + bytes.length)).tensors).toEqual(tensors);
   });
+  test('are decoded from a Buffer, as files are read', () => {
+    const decoded = decodeSafetensors(Buffer.from(encodeSafetensors(tensors)));
+    expect(decoded.tensors).toEqual(tensors);
+  });
+
   test('are refused where shape and values disagree', () => {
     expect(() => encodeSafetensors({ x: { shape: [3], values: new Float32Array(2) } })).toThrow(/"x".*\[3\].*2 values/);
   });

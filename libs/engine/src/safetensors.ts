@@ -114,7 +114,7 @@ export function decodeSafetensors(bytes: Uint8Array): {
       throw fail(`${where} of shape [${shape.join(', ')}] and dtype ${dtype} does not fill its ${end - begin} bytes.`);
     }
     ranges.push({ name: where, begin, end });
-    tensors.set(name, { shape, values: new array(data.slice(begin, end).buffer) });
+    tensors.set(name, { shape, values: new array(new Uint8Array(data.subarray(begin, end)).buffer) });
   }
   ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
