@@ -264,7 +264,6 @@ const planTransactions = async (
   return {
     plan: {
       relation,
-      ordered: rows.ordered,
       customer: { sql: identifierOf(customer, await whole(customer)), column: customer.name },
       time: timePart(time, dates.format),
       amount: money,

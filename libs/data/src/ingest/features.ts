@@ -5,7 +5,7 @@ import { customerTier, fold, named } from './mapping.js';
 import { PLAIN, numberIsMissing, numberOf, readNumbers, type NumberReading } from './numbers.js';
 import type { Rows, SourceColumn } from './read.js';
 import { figure, firstBroken, type Rule } from './rejects.js';
-import { allEmpty, identifierOf, isWholeFloat } from './transactions.js';
+import { IN_ORDER, allEmpty, identifierOf, isWholeFloat } from './transactions.js';
 
 /** How a features table becomes the canonical one. */
 export type FeaturesPlan = {
@@ -56,7 +56,7 @@ const SAMPLE = 5000;
  */
 export const planFeatures = async (
   db: Duck,
-  { columns, relation, ordered }: Rows,
+  { columns, relation }: Rows,
   fileRows: readonly number[],
   options: Pick<IngestOptions, 'idColumn' | 'targetColumn' | 'ignoreColumns'>,
 ): Promise<FeaturesPlan> => {
@@ -118,17 +118,16 @@ export const planFeatures = async (
     });
   }
   if (target !== null)
-    await targetRules(
+    targetRules(
       studied.find(({ column }) => column === target)!,
+      rows,
       rules,
       warnings,
     );
   let source = relation;
-  let inOrder = ordered;
   const repeated = id === null ? 0 : await markRepeated(db, relation, idSql, rules);
   if (repeated > 0 && id !== null) {
     source = `(SELECT r.*, repeated.row IS NOT NULL AS repeated FROM ${relation} AS r LEFT JOIN repeated USING (file, row))`;
-    inOrder = false;
     rules.push({ when: 'repeated', reason: literal('duplicate id'), column: id.name, value: idSql });
     warnings.push({
       code: 'duplicate-ids',
@@ -148,7 +147,7 @@ export const planFeatures = async (
       `No column is left to learn from: ${columns.map((column) => column.name).join(', ')}. Check the delimiter and the columns of the file.`,
     );
   return {
-    select: `SELECT ${[`${idSql} AS customer_id`, ...canonical].join(', ')} FROM ${checked} WHERE broken IS NULL ${inOrder ? '' : 'ORDER BY file, row'}`,
+    select: `SELECT ${[`${idSql} AS customer_id`, ...canonical].join(', ')} FROM ${checked} AS source WHERE source.broken IS NULL ${IN_ORDER}`,
     checked,
     rules,
     idColumn: id?.name ?? null,
@@ -263,7 +262,7 @@ const numberWarnings = (
     });
 };
 
-const targetRules = async (target: Studied, rules: Rule[], warnings: Warning[]): Promise<void> => {
+const targetRules = (target: Studied, rows: number, rules: Rule[], warnings: Warning[]): void => {
   const { column, figures, reading } = target;
   if (figures.present === 0) {
     warnings.push({
@@ -280,11 +279,12 @@ const targetRules = async (target: Studied, rules: Rule[], warnings: Warning[]):
     column: column.name,
     value: column.sql,
   });
-  if (figures.numbersPresent < figures.present)
+  const without = rows - figures.numbersPresent;
+  if (without > 0)
     warnings.push({
       code: 'target-partly-missing',
-      message: `The target "${column.name}" is missing in ${figure(figures.present - figures.numbersPresent)} rows.`,
-      count: figures.present - figures.numbersPresent,
+      message: `The target "${column.name}" is missing in ${figure(without)} rows: they can be scored, not learned from.`,
+      count: without,
     });
 };
 
@@ -403,12 +403,13 @@ const idLike = async (
   }
   if (min === null || max === null) return false;
   const range = max - min + 1;
-  if (range === rows && rows >= 5 && (min === 0 || min === 1)) return true;
   if (rows < 20) return false;
   // Birthday bound: so many draws from so small a range do not differ by chance (probability below e^-10).
   if ((rows * (rows - 1)) / (2 * range) >= 10) return true;
   const coded = digitsOnly === present && shortest === longest && shortest !== null && shortest >= 6;
   if (coded && range >= 0.8 * (10 ** shortest - 10 ** (shortest - 1))) return true;
+  // Rows are listed by id more often than by a measure, and the id comes first.
+  if (column.sql !== 'c0') return false;
   const number = numberOf(column);
   const { ascending } = await db.row<{ ascending: boolean }>(
     `SELECT bool_and(before IS NULL OR number > before) AS ascending

@@ -76,7 +76,6 @@ const planCdnow = async (db: Duck, sources: readonly Source[], options: Options)
   return {
     plan: {
       relation: rows.relation,
-      ordered: rows.ordered,
       customer: { sql: identifierOf(customer, false), column: customer.name },
       time: timePart(date, dates.format),
       amount: { sql: numberOf(dollars), parts: [numberPart(dollars)] },
@@ -142,7 +141,6 @@ const planOnlineRetail = async (db: Duck, sources: readonly Source[], options: O
   return {
     plan: {
       relation: rows.relation,
-      ordered: rows.ordered,
       customer: { sql: identifierOf(customer, whole), column: customer.name },
       time: timePart(time, dates.format),
       amount: { sql: `(${pieces}) * ${numberOf(price)}`, parts: [numberPart(quantity), numberPart(price)] },
@@ -285,7 +283,6 @@ const planOlist = async (db: Duck, sources: readonly Source[], options: Options)
   return {
     plan: {
       relation: 'olist_orders',
-      ordered: true,
       customer: { sql: 'person', column: 'customer_unique_id' },
       time: timePart(timeColumn, dates.format),
       amount: { sql: 'paid', parts: [] },

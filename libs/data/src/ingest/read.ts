@@ -24,13 +24,11 @@ export type Source = {
   rows: number;
   columns: SourceColumn[];
   relation: string;
-  /** whether the relation yields the rows in the order of the file */
-  ordered: boolean;
   warnings: Warning[];
 };
 
 /** Rows to take from: one file, or several as one. */
-export type Rows = Pick<Source, 'columns' | 'relation' | 'ordered'>;
+export type Rows = Pick<Source, 'columns' | 'relation'>;
 
 type Place = { file: number; name: string; path: string };
 
@@ -76,7 +74,6 @@ const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Sourc
       rows,
       columns,
       relation,
-      ordered: true,
       warnings: [],
     };
   } catch (error) {
@@ -155,7 +152,6 @@ const openText = async (
     rows,
     columns,
     relation,
-    ordered: gone.rows === 0 || dialect.layout === 'whitespace',
     warnings,
   };
 };
@@ -280,7 +276,7 @@ export const concatenate = (sources: readonly Source[]): Rows => {
     });
     return `SELECT file, row, ${fields.join(', ')} FROM ${source.relation}`;
   });
-  return { columns, relation: `(${parts.join(' UNION ALL ')})`, ordered: sources.every((source) => source.ordered) };
+  return { columns, relation: `(${parts.join(' UNION ALL ')})` };
 };
 
 const list = (source: Source): string => source.columns.map((column) => column.name).join(', ');

@@ -11,8 +11,6 @@ export type Expression = { sql: string; column: string };
  */
 export type TransactionsPlan = {
   relation: string;
-  /** Rows are in the order of files and rows already. */
-  ordered: boolean;
   customer: Expression;
   time: Expression & { missing: string; raw: string; format: string };
   amount: { sql: string; parts: (Expression & { missing: string; raw: string })[] };
@@ -64,6 +62,12 @@ export const checkedTransactions = (plan: TransactionsPlan, rules: readonly Rule
 
 const text = (sql: string | null): string => (sql === null ? 'NULL::VARCHAR' : `nullif(trim(${sql}::VARCHAR), '')`);
 
+/**
+ * SQL: the rows of `source` as the files have them. Sorted rows come in even portions, so the bytes of the Parquet do not
+ * depend on threads and timing.
+ */
+export const IN_ORDER = 'ORDER BY source.file, source.row';
+
 /** SQL of the canonical transactions: see the package's Parquet layout. */
 export const canonicalTransactions = (plan: TransactionsPlan, rules: readonly Rule[]): string => {
   const rows = `SELECT file, row, ${plan.customer.sql} AS customer_id, ${plan.time.sql} AS time, ${plan.amount.sql} AS amount,
@@ -71,7 +75,7 @@ export const canonicalTransactions = (plan: TransactionsPlan, rules: readonly Ru
       ${text(plan.paymentType)} AS payment_type, ${text(plan.place)} AS place, ${plan.quantity ?? 'NULL::DOUBLE'} AS quantity
     FROM ${checkedTransactions(plan, rules)} WHERE broken IS NULL`;
   return `SELECT customer_id, time, amount, coalesce(order_number, time::VARCHAR) AS order_id, product, category, payment_type,
-      place, quantity FROM (${rows}) ${plan.ordered ? '' : 'ORDER BY file, row'}`;
+      place, quantity FROM (${rows}) AS source ${IN_ORDER}`;
 };
 
 const NO_ID = ['', 'null', 'nan', 'none', 'n/a', 'na', '\\n', '#n/a'];
