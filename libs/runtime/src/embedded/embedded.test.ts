@@ -118,7 +118,7 @@ test('a port in use makes the server take the next free one and say so', async (
   const other = createServer().listen(port, '127.0.0.1');
   const server = await started(startRedis({ home, port }));
   expect(portOf(server)).toBeGreaterThan(port);
-  expect(server.source).toContain(`on port ${portOf(server)}, since ${port} is in use`);
+  expect(server.source).toContain(`(on port ${portOf(server)}, since ${port} is in use)`);
   other.close();
 });
 

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { chownSync, cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CloveError } from '@clove/contracts';
 import { reachable, serverAccount } from './account.js';
 import { isAlive, makeFolder, secret } from './home.js';
 import { givenServer, startServer, type Server } from './server.js';
+import { run } from './run.js';
 import { settle } from './settle.js';
 
 const USER = 'clove';
@@ -36,12 +36,12 @@ export async function startPostgres(o: { home: string; port?: number }): Promise
     );
   }
   const password = secret(o.home, 'postgres');
-  if (!existsSync(path.join(data, 'PG_VERSION'))) initialise(programs, folder, data, password);
-  stopLeftover(programs, data);
+  if (!existsSync(path.join(data, 'PG_VERSION'))) await initialise(programs, folder, data, password);
+  await stopLeftover(programs, data);
 
   return startServer({
     name: 'Postgres',
-    source: `Postgres ${readFileSync(path.join(data, 'PG_VERSION'), 'utf8').trim()} (bundled)`,
+    source: `Bundled Postgres ${readFileSync(path.join(data, 'PG_VERSION'), 'utf8').trim()}`,
     port: o.port ?? DEFAULT_PORT,
     logFile: path.join(makeFolder(path.join(o.home, 'logs')), 'postgres.log'),
     command: path.join(programs, 'postgres'),
@@ -88,14 +88,14 @@ async function findPrograms(): Promise<string> {
 }
 
 /** Makes the data folder, under another name first, so that a start that is cut off leaves no half of one. */
-function initialise(programs: string, folder: string, data: string, password: string): void {
+async function initialise(programs: string, folder: string, data: string, password: string): Promise<void> {
   const account = serverAccount();
   const passwordFile = path.join(folder, 'password');
   const making = path.join(folder, 'new');
   rmSync(making, { recursive: true, force: true });
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   if (account !== undefined) chownSync(passwordFile, account.uid, account.gid);
-  const run = spawnSync(
+  const ran = await run(
     path.join(programs, 'initdb'),
     [
       `--pgdata=${making}`,
@@ -107,36 +107,30 @@ function initialise(programs: string, folder: string, data: string, password: st
       '--no-instructions',
       '--no-sync',
     ],
-    { ...account, cwd: '/', encoding: 'utf8' },
+    account,
   );
   rmSync(passwordFile);
-  if (run.status !== 0) {
-    const why = run.error?.message ?? run.stderr.trim().split('\n').slice(-6).join('\n');
-    throw new CloveError('unavailable', `Postgres could not make its data folder ${data}:\n${why}`);
-  }
+  if (!ran.ok) throw new CloveError('unavailable', `Postgres could not make its data folder ${data}:\n${ran.said}`);
   renameSync(making, data);
 }
 
 /** A server that outlived its launcher holds the data folder; it is stopped before a new one starts. */
-function stopLeftover(programs: string, data: string): void {
+async function stopLeftover(programs: string, data: string): Promise<void> {
   const pid = Number(readPidFile(data)[0]);
   if (!(pid > 0) || !isAlive(pid)) return;
-  if (!isPostgres(pid)) {
+  if (!(await isPostgres(pid))) {
     // The id was given to another process since; Postgres would take that one for itself and refuse to start.
     rmSync(path.join(data, 'postmaster.pid'));
     return;
   }
-  spawnSync(path.join(programs, 'pg_ctl'), ['-D', data, '-m', 'fast', '-w', '-t', '30', 'stop'], {
-    ...serverAccount(),
-    cwd: '/',
-  });
+  await run(path.join(programs, 'pg_ctl'), ['-D', data, '-m', 'fast', '-w', '-t', '30', 'stop'], serverAccount());
 }
 
-function isPostgres(pid: number): boolean {
+async function isPostgres(pid: number): Promise<boolean> {
   const command =
     process.platform === 'linux'
       ? readFileSync(`/proc/${pid}/comm`, 'utf8')
-      : spawnSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+      : (await run('ps', ['-o', 'comm=', '-p', String(pid)])).stdout;
   return path.basename(command.trim()) === 'postgres';
 }
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   accessSync,
   chmodSync,
@@ -15,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CloveError } from '@clove/contracts';
 import { Redis } from 'ioredis';
 import { cacheFolder, isAlive, makeFolder, secret } from './home.js';
+import { run } from './run.js';
 import { givenServer, startServer, type Server } from './server.js';
 import { settle } from './settle.js';
 
@@ -30,7 +30,7 @@ export async function startRedis(o: { home: string; port?: number }): Promise<Se
   const given = process.env['REDIS_URL'];
   if (given !== undefined && given !== '') return givenServer(given, 'REDIS_URL');
 
-  const program = findProgram(o.home);
+  const program = await findProgram(o.home);
   const folder = makeFolder(path.join(o.home, 'redis'), 0o700);
   const password = secret(o.home, 'redis');
   const runFile = path.join(folder, 'run.json');
@@ -114,20 +114,21 @@ type Program = { command: string; env?: NodeJS.ProcessEnv; source: string };
  * An installed redis-server or valkey-server; else Debian's package, downloaded and unpacked into a cache without
  * being installed, which needs neither root nor an earlier `apt-get update`.
  */
-function findProgram(home: string): Program {
+async function findProgram(home: string): Promise<Program> {
   const tried: string[] = [];
   for (const name of ['redis-server', 'valkey-server']) {
     const command = which(name);
-    if (command !== undefined && isUsable(command, undefined, tried)) return { command, source: `Redis (${command})` };
+    if (command !== undefined && (await isUsable(command, process.env, tried)))
+      return { command, source: `Redis from ${command}` };
   }
   const folder = path.join(cacheFolder(home), `redis-${process.arch}`);
   if (!existsSync(folder) && which('apt-get') !== undefined && which('dpkg-deb') !== undefined) {
-    unpackDebian('redis-server', folder, tried);
+    await unpackDebian('redis-server', folder, tried);
   }
   const command = path.join(folder, 'usr/bin/redis-server');
   if (existsSync(command)) {
     const env = { ...process.env, LD_LIBRARY_PATH: libraryFolders(folder).join(':') };
-    if (isUsable(command, env, tried)) return { command, env, source: "Redis (Debian's package, unpacked)" };
+    if (await isUsable(command, env, tried)) return { command, env, source: "Redis from Debian's package" };
   }
   throw new CloveError(
     'unavailable',
@@ -153,18 +154,17 @@ const which = (command: string): string | undefined =>
       }
     });
 
-function isUsable(command: string, env: NodeJS.ProcessEnv | undefined, tried: string[]): boolean {
-  const run = spawnSync(command, ['--version'], { cwd: '/', encoding: 'utf8', env: env ?? process.env });
-  const version = /v=(\d+)\.(\d+)/.exec(run.stdout ?? '');
+async function isUsable(command: string, env: NodeJS.ProcessEnv, tried: string[]): Promise<boolean> {
+  const ran = await run(command, ['--version'], { env });
+  const version = /v=(\d+)\.(\d+)/.exec(ran.stdout);
   const [major, minor] = [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)];
   if (major > 6 || (major === 6 && minor >= 2)) return true;
-  const said = (run.error?.message ?? (run.stderr || run.stdout)).trim().split('\n')[0];
-  tried.push(`${command}: ${said === undefined || said === '' ? 'it does not tell its version' : said}`);
+  tried.push(`${command}: ${ran.said}`);
   return false;
 }
 
 /** Downloads a Debian package and what it needs, and unpacks them into `folder`; leaves no half of one. */
-function unpackDebian(name: string, folder: string, tried: string[]): void {
+async function unpackDebian(name: string, folder: string, tried: string[]): Promise<void> {
   const making = `${folder}.${process.pid}`;
   const archives = path.join(making, 'cache/archives');
   for (const part of ['lists/partial', 'cache/archives/partial', 'out']) {
@@ -182,27 +182,25 @@ function unpackDebian(name: string, folder: string, tried: string[]): void {
       'Acquire::Retries': '1',
     };
     const given = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-    return spawnSync('apt-get', ['-qq', ...given, ...args], { encoding: 'utf8', timeout: 180_000 });
+    return run('apt-get', ['-qq', ...given, ...args], { timeout: 180_000 });
   };
   const download = ['-y', '--no-install-recommends', '--download-only', 'install', name];
   // The system's own package lists are there and fresh on most machines; else fetch lists of our own.
-  let run = apt('/var/lib/apt/lists', ...download);
-  if (run.status !== 0) {
-    apt(path.join(making, 'lists'), 'update');
-    run = apt(path.join(making, 'lists'), ...download);
+  let ran = await apt('/var/lib/apt/lists', ...download);
+  if (!ran.ok) {
+    await apt(path.join(making, 'lists'), 'update');
+    ran = await apt(path.join(making, 'lists'), ...download);
   }
-  const packages = readdirSync(archives).filter((file) => file.endsWith('.deb'));
   const out = path.join(making, 'out');
-  const unpacked =
-    run.status === 0 &&
-    packages.length > 0 &&
-    packages.every((file) => spawnSync('dpkg-deb', ['-x', path.join(archives, file), out]).status === 0);
-  if (unpacked) {
+  if (ran.ok) {
+    const packages = readdirSync(archives).filter((file) => file.endsWith('.deb'));
+    for (const file of packages) if (ran.ok) ran = await run('dpkg-deb', ['-x', path.join(archives, file), out]);
+  }
+  if (ran.ok) {
     chmodSync(out, 0o755);
     settle(out, folder);
   } else {
-    const said = (run.error?.message ?? run.stderr ?? '').trim().split('\n').at(-1);
-    tried.push(`apt-get download of ${name}: ${said === undefined || said === '' ? 'nothing came' : said}`);
+    tried.push(`apt-get download of ${name}: ${ran.said}`);
   }
   rmSync(making, { recursive: true, force: true });
 }

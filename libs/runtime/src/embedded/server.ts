@@ -51,7 +51,7 @@ export async function startServer(o: {
       if (tries < 5 && /address already in use/i.test(begun)) continue;
       throw new CloveError('unavailable', `${o.name} did not start. The end of ${o.logFile}:\n${begun}`);
     }
-    const moved = o.port !== 0 && port !== o.port ? ` on port ${port}, since ${o.port} is in use` : '';
+    const moved = o.port !== 0 && port !== o.port ? ` (on port ${port}, since ${o.port} is in use)` : '';
     return { ...begun, port, url: o.url(port), source: `${o.source}${moved}` };
   }
 }
