@@ -50,7 +50,10 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
         ctx.signal.throwIfAborted();
         await registry.predictions.complete(predictionId, made);
       } catch (error) {
-        for (const name of PREDICTION_FILES) await artifacts.remove(artifactKeys.prediction(predictionId, name));
+        // Where the registry did not answer, it may have taken the files: they stay for the next attempt.
+        if (error instanceof CloveError && !error.retryable) {
+          for (const name of PREDICTION_FILES) await artifacts.remove(artifactKeys.prediction(predictionId, name));
+        }
         throw error;
       }
     });

@@ -9,7 +9,7 @@ import {
   type ModelManifest,
   type TrainingOptions,
 } from '@clove/contracts';
-import { type Handlers, runInThread } from '@clove/runtime';
+import { type Handlers, type Logger, runInThread } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys, newId } from '@clove/store';
 import type { TrainInput, TrainMessage } from './train-model.js';
 
@@ -71,25 +71,44 @@ export const trainHandler =
       });
       await epochs.done();
 
-      const versionId = newId('version');
-      let kept = false;
-      try {
-        const files: { name: ArtifactName; bytes: number; sha256: string }[] = [];
-        for (const name of ArtifactName.options) {
-          files.push({ name, ...(await artifacts.putFile(artifactKeys.version(versionId, name), join(outDir, name))) });
-        }
-        signal.throwIfAborted();
-        const version = await registry.runs.complete(runId, { versionId, manifest, evaluation, artifacts: files });
-        kept = version.id === versionId;
-        logger.info({ model: version.model, version: version.version }, 'version registered');
-      } finally {
-        if (!kept)
-          for (const name of ArtifactName.options) await artifacts.remove(artifactKeys.version(versionId, name));
-      }
+      await register(context, runId, outDir, { manifest, evaluation }, signal, logger);
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
   };
+
+/**
+ * Stores the files of a finished training under a new version's keys and registers the version. Where the registry says no,
+ * or has a version of this run already, the files are removed; where it did not answer they stay, for it may have
+ * registered them.
+ */
+const register = async (
+  { registry, artifacts }: TrainerContext,
+  runId: string,
+  modelDir: string,
+  made: { manifest: ModelManifest; evaluation: EvaluationReport },
+  signal: AbortSignal,
+  logger: Logger,
+): Promise<void> => {
+  const versionId = newId('version');
+  let needed = false;
+  try {
+    const files: { name: ArtifactName; bytes: number; sha256: string }[] = [];
+    for (const name of ArtifactName.options) {
+      files.push({ name, ...(await artifacts.putFile(artifactKeys.version(versionId, name), join(modelDir, name))) });
+    }
+    signal.throwIfAborted();
+    needed = true;
+    const { id, model, version } = await registry.runs.complete(runId, { ...made, versionId, artifacts: files });
+    needed = id === versionId;
+    logger.info({ model, version }, 'version registered');
+  } catch (error) {
+    if (error instanceof CloveError && !error.retryable) needed = false;
+    throw error;
+  } finally {
+    if (!needed) for (const name of ArtifactName.options) await artifacts.remove(artifactKeys.version(versionId, name));
+  }
+};
 
 /** Calls `write` for one item after the other; `done` waits for all and throws what the first failure threw. */
 const inOrder = <T>(write: (item: T) => Promise<void>) => {
