@@ -111,7 +111,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
       const shares = share(count, counts.ingester + counts.trainer + counts.scorer);
       for (let n = 1; n <= count; n += 1) start(count === 1 ? service : `${service}-${n}`, service, shares);
     }
-    if (options.watch === true) stopWatching = watchSources({ root: ROOT, home, services, say });
+    if (options.watch === true) stopWatching = watchSources({ root: ROOT, services, say });
 
     const url = `http://${hostInUrl(host)}:${port}`;
     const gaveUp = services.map((service) => service.gaveUp);

@@ -1,54 +1,57 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, watch } from 'node:fs';
 import path from 'node:path';
-import { spawnService } from '@clove/runtime';
 import type { Supervised } from './supervise.js';
 
-const SETTLED_MS = 500;
+const SETTLED_MS = 200;
 
 /**
- * Compiles the sources whenever they change and restarts the services on what came out. Compile errors are in
- * `home`/logs/compiler.log; while there are any, the services run on as they are.
+ * Compiles the sources whenever they change and restarts the services on what came out. While they do not compile, the
+ * errors are told and the services run on as they are.
  * @returns what ends it
  */
 export function watchSources(o: {
   root: string;
-  home: string;
   services: Supervised[];
   say: (text: string) => void;
 }): () => Promise<void> {
-  const compiler = spawnService({
-    name: 'compiler',
-    script: path.join(o.root, 'node_modules/typescript/bin/tsc'),
-    args: ['-b', o.root, '--watch', '--preserveWatchOutput'],
-    env: process.env,
-    home: o.home,
-    onExit: () => {},
-  });
-  o.say(`Sources are watched; what the compiler says is in ${compiler.logFile}`);
-
   let timer: NodeJS.Timeout | undefined;
-  let restarting: Promise<void> | undefined;
-  const restart = async () => {
-    await restarting;
+  let working: Promise<void> | undefined;
+  const rebuild = async (before: Promise<void> | undefined) => {
+    await before;
+    const errors = await compile(o.root);
+    if (errors !== undefined) {
+      o.say(`The sources do not compile; the services run on as they were:\n${errors}`);
+      return;
+    }
     await Promise.all(o.services.map((service) => service.restart()));
     o.say('The services were restarted on the changed sources');
   };
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => (restarting = restart()), SETTLED_MS);
+    timer = setTimeout(() => (working = rebuild(working)), SETTLED_MS);
   };
-  const outputs = ['libs', 'services'].flatMap((group) =>
-    readdirSync(path.join(o.root, group)).map((name) => path.join(o.root, group, name, 'dist')),
+  const sources = ['libs', 'services'].flatMap((group) =>
+    readdirSync(path.join(o.root, group)).map((name) => path.join(o.root, group, name, 'src')),
   );
-  const watchers = outputs.map((folder) =>
+  const watchers = sources.map((folder) =>
     watch(folder, { recursive: true }, (_event, file) => {
-      if (file?.endsWith('.js') === true) changed();
+      if (file?.endsWith('.ts') === true) changed();
     }),
   );
+  o.say('The sources are watched');
   return async () => {
     for (const watcher of watchers) watcher.close();
     clearTimeout(timer);
-    await restarting;
-    await compiler.stop();
+    await working;
   };
 }
+
+/** What the compiler complains of; undefined where all is well. */
+const compile = (root: string): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
+    execFile(process.execPath, [compiler, '-b', root], { cwd: root }, (error, stdout, stderr) => {
+      resolve(error === null ? undefined : (stdout + stderr).trim() || error.message);
+    });
+  });
