@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EvaluationReport, type ModelVersion, Reply, type RowPage, type ScoreResponse } from '@clove/contracts';
+import { generateDataset, loadFeatures } from '@clove/data';
+import { createLogger } from '@clove/runtime';
+import {
+  type ArtifactStore,
+  type Registry,
+  artifactKeys,
+  migrate,
+  newId,
+  openArtifacts,
+  openRegistry,
+} from '@clove/store';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { answer } from './answering.js';
+import type * as handlersModule from './handlers.js';
+import { writeLinearModel } from './linear-model.test-support.js';
+import type * as scoringModule from './scoring-thread.js';
+
+// The compiled modules: they start the compiled thread scripts beside them.
+const compiled = (name: string) => new URL(`../dist/${name}.js`, import.meta.url).href;
+const { scoreHandlers } = (await import(compiled('handlers'))) as typeof handlersModule;
+const { ScoringThread } = (await import(compiled('scoring-thread'))) as typeof scoringModule;
+
+const ROWS = 120;
+let folder: string;
+let scratchDir: string;
+let registry: Registry;
+let artifacts: ArtifactStore;
+let scoring: InstanceType<typeof ScoringThread>;
+let datasetId: string;
+let version: ModelVersion;
+
+const newDataset = async () => {
+  const id = newId('dataset');
+  const options = { generator: 'features', customers: ROWS, seed: 3 } as const;
+  const { job } = await registry.datasets.create({
+    id,
+    name: 'shop',
+    source: { type: 'generator', options },
+    requestId: 'r',
+  });
+  await registry.jobs.start(job.id, 'ingester');
+  return { id, job, options };
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clove-score-handlers-'));
+  scratchDir = join(folder, 'scratch');
+  await mkdir(scratchDir);
+  const url = new URL(inject('databaseUrl'));
+  url.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
+  await migrate(url.href);
+  registry = openRegistry(url.href);
+  artifacts = openArtifacts(join(folder, 'artifacts'));
+  scoring = new ScoringThread({ artifactsDir: join(folder, 'artifacts'), openModels: 1 });
+
+  const { id, job, options } = await newDataset();
+  datasetId = id;
+  const outDir = join(folder, 'data');
+  const profile = await generateDataset({ options, outDir, scratchDir: folder });
+  await artifacts.putFile(artifactKeys.data(id), join(outDir, 'data.parquet'));
+  await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
+  await registry.datasets.complete(id, profile);
+  await registry.jobs.succeed(job.id);
+
+  const table = await loadFeatures({ parquet: join(outDir, 'data.parquet'), profile, scratchDir: folder });
+  const { modelDir, manifest } = await writeLinearModel(folder, {
+    kind: 'features',
+    table,
+    columns: ['age', 'total_orders'],
+    weights: () => [5, 7],
+    intercept: 100,
+  });
+  const { run, job: training } = await registry.runs.create({
+    datasetId,
+    modelName: 'shop',
+    options: manifest.options,
+    requestId: 'r',
+  });
+  await registry.jobs.start(training.id, 'trainer');
+  const versionId = newId('version');
+  for (const name of ['model.onnx', 'model.json'] as const) {
+    await artifacts.putFile(artifactKeys.version(versionId, name), join(modelDir, name));
+  }
+  version = await registry.runs.complete(run.id, { versionId, manifest, evaluation: emptyReport, artifacts: [] });
+});
+afterAll(async () => {
+  await scoring.close();
+  await registry.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const emptyReport: EvaluationReport = {
+  protocol: {
+    name: 'random',
+    horizonDays: null,
+    testOrigin: null,
+    trainingOrigins: [],
+    trainRows: 1,
+    validationRows: 1,
+    testRows: 1,
+    seed: 1,
+  },
+  testCustomers: 1,
+  metrics: {
+    rmse: 1,
+    mae: 1,
+    r2: null,
+    mape: null,
+    mapeShare: 0,
+    totalBias: null,
+    spearman: null,
+    normalizedGini: null,
+    decileMape: null,
+  },
+  baselines: {},
+  skippedBaselines: {},
+  lint: [],
+  warnings: [],
+};
+
+const handlers = () =>
+  scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes: 256 * 1024 ** 2, threads: 1 });
+const jobContext = () => ({
+  signal: new AbortController().signal,
+  logger: createLogger('scorer', 'silent'),
+  progress: () => {},
+  attempt: 1,
+  requestId: 'r',
+});
+
+const startedPrediction = async (from: string) => {
+  const { prediction, job } = await registry.predictions.create({
+    datasetId: from,
+    versionId: version.id,
+    includeInputs: false,
+    requestId: 'r',
+  });
+  await registry.jobs.start(job.id, 'scorer');
+  return { payload: { jobId: job.id, requestId: 'r', predictionId: prediction.id }, job };
+};
+
+const ask = async (question: object): Promise<Reply> => {
+  const key = artifactKeys.question(randomUUID());
+  await artifacts.put(key, JSON.stringify(question));
+  const memoryLimitBytes = 256 * 1024 ** 2;
+  const logger = createLogger('scorer', 'silent');
+  await answer({ registry, artifacts, scoring, logger, scratchDir, memoryLimitBytes })({ key, requestId: 'r' });
+  return Reply.parse(await artifacts.readJson(`${key}.reply`));
+};
+
+describe('a predict job', () => {
+  test('ends in stored files and a registered prediction; done again, it changes nothing', async () => {
+    const { payload } = await startedPrediction(datasetId);
+    await handlers().predict(payload, jobContext());
+    const done = await registry.predictions.get(payload.predictionId);
+    expect(done).toMatchObject({ rows: ROWS, summary: { customers: ROWS } });
+    expect(done.warnings.map(({ code }) => code)).toEqual(['surplus-columns']);
+    for (const name of ['predictions.parquet', 'predictions.csv'] as const) {
+      expect((await artifacts.stat(artifactKeys.prediction(payload.predictionId, name)))!.bytes).toBeGreaterThan(0);
+    }
+    expect(await readdir(scratchDir)).toEqual([]);
+    await handlers().predict(payload, jobContext());
+    expect(await registry.predictions.get(payload.predictionId)).toEqual(done);
+
+    const source = { type: 'prediction', id: payload.predictionId };
+    const query = { offset: 0, limit: 3, order: 'desc', sort: 'predicted_clv' };
+    const reply = await ask({ type: 'rows', source, query });
+    const page = (reply as { value: unknown }).value as RowPage;
+    expect(page.total).toBe(ROWS);
+    expect(page.rows[0]![page.columns.indexOf('predicted_clv')]).toBeCloseTo(done.summary!.max, 3);
+    expect(page.rows[0]![page.columns.indexOf('model_version')]).toBe('shop@1');
+  });
+
+  test('of a dataset that is still being ingested may be tried again; of one that failed it fails, saying why', async () => {
+    const pending = await newDataset();
+    const { payload } = await startedPrediction(pending.id);
+    await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+    });
+    const failure = { code: 'data-empty', message: 'The file has no rows.', retryable: false };
+    await registry.jobs.fail(pending.job.id, failure, { final: true });
+    await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({
+      code: 'conflict',
+      retryable: false,
+      message: expect.stringContaining('The file has no rows.'),
+    });
+  });
+
+  test('that was cancelled meanwhile leaves no files', async () => {
+    const { payload, job } = await startedPrediction(datasetId);
+    await registry.jobs.cancelled(job.id);
+    await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({ code: 'conflict' });
+    expect(await artifacts.stat(artifactKeys.prediction(payload.predictionId, 'predictions.csv'))).toBeNull();
+  });
+});
+
+test('an evaluate job ends in a report', async () => {
+  const { evaluation, job } = await registry.evaluations.create({ datasetId, versionId: version.id, requestId: 'r' });
+  await registry.jobs.start(job.id, 'scorer');
+  const payload = { jobId: job.id, requestId: 'r', evaluationId: evaluation.id };
+  await handlers().evaluate(payload, jobContext());
+  const { report } = await registry.evaluations.get(evaluation.id);
+  expect(report).toMatchObject({ testCustomers: ROWS, protocol: { name: 'random' } });
+  await handlers().evaluate(payload, jobContext());
+});
+
+const score = (rows: object[], versionId: string = version.id) =>
+  ask({ type: 'score', versionId, request: { model: 'shop', rows } });
+
+describe('questions', () => {
+  test('rows are scored with the name and number of the version, several questions at once', async () => {
+    const replies = await Promise.all([20, 40, 60].map((age) => score([{ age, total_orders: 5 }])));
+    const values = replies.map((reply) => (reply as { value: unknown }).value as ScoreResponse);
+    expect(values.map(({ model, version }) => [model, version])).toEqual([
+      ['shop', 1],
+      ['shop', 1],
+      ['shop', 1],
+    ]);
+    const [a, b, c] = values.map(({ predictions }) => predictions[0]!.predicted_clv);
+    expect(b! - a!).toBeCloseTo(c! - b!, 3);
+    expect(b).toBeGreaterThan(a!);
+  });
+
+  test('a refusal comes back with its code and the place of the value', async () => {
+    expect(await score([{ age: 'old', total_orders: 5 }])).toMatchObject({
+      ok: false,
+      error: { code: 'invalid-input', pointer: '/rows/0/age' },
+    });
+    expect(await score([{ age: 3 }], newId('version'))).toMatchObject({ ok: false, error: { code: 'not-found' } });
+  });
+
+  test('a thread that was lost is started anew by the next question', async () => {
+    await scoring.close();
+    expect(await score([{ age: 20, total_orders: 5 }])).toMatchObject({ ok: true });
+  });
+
+  test('what makes no sense is answered too', async () => {
+    expect(await ask({ type: 'poem' })).toMatchObject({ ok: false, error: { code: 'internal' } });
+    const source = { type: 'prediction', id: newId('prediction') };
+    const query = { offset: 0, limit: 3, order: 'asc' };
+    expect(await ask({ type: 'rows', source, query })).toMatchObject({ ok: false, error: { code: 'not-found' } });
+  });
+});

@@ -1,0 +1,150 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloveError, type GeneratorOptions, TrainingOptions } from '@clove/contracts';
+import { generateDataset } from '@clove/data';
+import { createLogger } from '@clove/runtime';
+import {
+  type ArtifactStore,
+  type Registry,
+  artifactKeys,
+  migrate,
+  newId,
+  openArtifacts,
+  openRegistry,
+} from '@clove/store';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type * as handlerModule from './handler.js';
+
+// The compiled handler: it starts the compiled thread script beside it.
+const { trainHandler } = (await import(new URL('../dist/handler.js', import.meta.url).href)) as typeof handlerModule;
+
+let folder: string;
+let scratchDir: string;
+let registry: Registry;
+let artifacts: ArtifactStore;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clove-train-handler-'));
+  scratchDir = join(folder, 'scratch');
+  await mkdir(scratchDir);
+  const url = new URL(inject('databaseUrl'));
+  url.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
+  await migrate(url.href);
+  registry = openRegistry(url.href);
+  artifacts = openArtifacts(join(folder, 'artifacts'));
+});
+afterAll(async () => {
+  await registry.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const readyDataset = async (options: GeneratorOptions): Promise<string> => {
+  const id = newId('dataset');
+  const { job } = await registry.datasets.create({
+    id,
+    name: id,
+    source: { type: 'generator', options },
+    requestId: 'r',
+  });
+  const outDir = await mkdtemp(join(folder, 'data-'));
+  const profile = await generateDataset({ options, outDir, scratchDir: folder });
+  await artifacts.putFile(artifactKeys.data(id), join(outDir, 'data.parquet'));
+  await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
+  await registry.jobs.start(job.id, 'ingester');
+  await registry.datasets.complete(id, profile);
+  await registry.jobs.succeed(job.id);
+  return id;
+};
+
+const startedRun = async (datasetId: string, options: object) => {
+  const { run, job } = await registry.runs.create({
+    datasetId,
+    modelName: 'clv',
+    options: TrainingOptions.parse({ hidden: [8], epochs: 4, ...options }),
+    requestId: 'r',
+  });
+  await registry.jobs.start(job.id, 'trainer');
+  return { runId: run.id, jobId: job.id };
+};
+
+const handle = (run: { runId: string; jobId: string }, signal = new AbortController().signal) => {
+  const stages: string[] = [];
+  const train = trainHandler({
+    registry,
+    artifacts,
+    scratchDir,
+    backend: 'auto',
+    memoryLimitBytes: 256 * 1024 ** 2,
+    threads: 1,
+  });
+  const done = train({ ...run, requestId: 'r' } as Parameters<typeof train>[0], {
+    signal,
+    logger: createLogger('trainer', 'silent'),
+    progress: (_, stage) => stages.push(stage),
+    attempt: 1,
+    requestId: 'r',
+  });
+  return done.then(() => stages);
+};
+
+const versionsStored = async (): Promise<string[]> => {
+  const names = await readdir(join(folder, 'artifacts'), { recursive: true });
+  return names.filter((name) => name.endsWith('model.onnx'));
+};
+
+describe('a train job', () => {
+  test('ends in a registered version with its files, its epochs and its evaluation; done again, it changes nothing', async () => {
+    const run = await startedRun(await readyDataset({ generator: 'features', customers: 200, seed: 1 }), {});
+    // What an attempt that was cut short has left.
+    await registry.runs.putEpoch(run.runId, {
+      epoch: 99,
+      trainLoss: 1,
+      validationLoss: 1,
+      learningRate: 1,
+      seconds: 1,
+    });
+    const stages = await handle(run);
+    expect(stages).toContain('epoch 4 of at most 4');
+
+    const done = await registry.runs.get(run.runId);
+    expect(done.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    expect(done.evaluation).not.toBeNull();
+    const version = await registry.models.resolve('clv');
+    expect([version.id, version.version]).toEqual([done.versionId, 1]);
+    expect(version.artifacts.map(({ name }) => name).toSorted()).toEqual([
+      'checkpoint.safetensors',
+      'evaluation.json',
+      'model.json',
+      'model.onnx',
+    ]);
+    for (const { name, sha256, bytes } of version.artifacts) {
+      const file = await readFile(await artifacts.local(artifactKeys.version(version.id, name), scratchDir));
+      expect([file.length, createHash('sha256').update(file).digest('hex')]).toEqual([bytes, sha256]);
+    }
+    expect(await readdir(scratchDir)).toEqual([]);
+
+    expect(await handle(run)).toEqual([]);
+    expect((await registry.models.get('clv')).versions).toBe(1);
+    expect(await versionsStored()).toHaveLength(1);
+  });
+
+  test('that fails throws what the core threw across the thread, and leaves nothing', async () => {
+    const before = await versionsStored();
+    const run = await startedRun(await readyDataset({ generator: 'transactions', customers: 60, seed: 1 }), {
+      horizonDays: 3000,
+    });
+    const error: unknown = await handle(run).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CloveError);
+    expect(error).toMatchObject({ code: 'not-enough-data', retryable: false });
+    expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
+  });
+
+  test('whose version is refused at the end, for it was cancelled, leaves no files', async () => {
+    const before = await versionsStored();
+    const run = await startedRun(await readyDataset({ generator: 'features', customers: 100, seed: 2 }), {});
+    await registry.jobs.cancelled(run.jobId);
+    await expect(handle(run)).rejects.toMatchObject({ code: 'conflict' });
+    expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
+  });
+});
