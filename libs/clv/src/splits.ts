@@ -4,10 +4,10 @@ import { Rng } from './rng.js';
 const DAY_MS = 86_400_000;
 
 /** Days since 1970-01-01 of a `YYYY-MM-DD`. */
-export const dayNumber = (day: string): number => Math.round(Date.parse(`${day}T00:00:00Z`) / DAY_MS);
+const dayNumber = (day: string): number => Math.round(Date.parse(`${day}T00:00:00Z`) / DAY_MS);
 
 /** `YYYY-MM-DD` of a number of days since 1970-01-01. */
-export const dayOf = (number: number): string => new Date(number * DAY_MS).toISOString().slice(0, 10);
+const dayOf = (number: number): string => new Date(number * DAY_MS).toISOString().slice(0, 10);
 
 /** The day `days` after `day`; before it where negative. */
 export const addDays = (day: string, days: number): string => dayOf(dayNumber(day) + days);

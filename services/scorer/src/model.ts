@@ -4,7 +4,7 @@ import { CloveError, type DatasetKind, type DatasetProfile, ModelManifest } from
 import { createScorer } from '@clove/engine';
 
 /** Predictions row by row, in the currency of the target. */
-export type Scores = { predicted: Float32Array; low: Float32Array; high: Float32Array };
+type Scores = { predicted: Float32Array; low: Float32Array; high: Float32Array };
 
 /** A model folder, open for scoring in this thread. */
 export type OpenModel = {
