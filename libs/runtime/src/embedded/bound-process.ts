@@ -4,6 +4,8 @@ import path from 'node:path';
 import type { Account } from './account.js';
 
 const LOG_LIMIT_BYTES = 20 * 1024 ** 2;
+/** From util-linux; some small systems have none, or one that lacks --pdeathsig. */
+const SETPRIV = 'setpriv';
 
 /**
  * Starts a process that ends with this one, even where this one is killed with SIGKILL: on Linux the kernel sends
@@ -22,7 +24,7 @@ export function spawnBound(o: {
 }): ChildProcess {
   const bySetpriv = hasSetpriv();
   const [command, args] = bySetpriv
-    ? ['setpriv', ['--pdeathsig', o.signal.slice(3), o.command, ...o.args]]
+    ? [SETPRIV, ['--pdeathsig', o.signal.slice(3), o.command, ...o.args]]
     : [o.command, o.args];
   const log = openLog(o.logFile);
   try {
@@ -54,7 +56,7 @@ function guard(child: ChildProcess, pid: number, signal: NodeJS.Signals): void {
 }
 
 const hasSetpriv = (): boolean =>
-  process.platform === 'linux' && spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true']).status === 0;
+  process.platform === 'linux' && spawnSync(SETPRIV, ['--pdeathsig', 'TERM', 'true']).status === 0;
 
 /** Opens a log for appending; one that has grown large is put aside as NAME.old first. */
 function openLog(file: string): number {

@@ -189,12 +189,12 @@ const service = () =>
     `const logger = runtime.createLogger('service');
      setInterval(() => {}, 1000);
      runtime.onShutdown(logger, async () => { logger.info('in order'); });
-     logger.info('up');`,
+     logger.child({ jobId: 'job-1' }).info({ password: 'hush' }, 'up');`,
   );
 const untilLogged = (child: Child, text: string) =>
   vi.waitFor(() => expect(readFileSync(child.logFile, 'utf8')).toContain(text), { timeout: 20_000, interval: 20 });
 
-test('a service logs to its file, stops in order when asked, and its exit is told', async () => {
+test('a service logs JSON without secrets to its file, stops in order when asked, and its exit is told', async () => {
   const exits: unknown[] = [];
   const child = spawnService({
     name: 'one',
@@ -206,6 +206,15 @@ test('a service logs to its file, stops in order when asked, and its exit is tol
   await untilLogged(child, '"msg":"up"');
   await child.stop();
   expect(exits).toEqual([[0, null]]);
+  const up = readFileSync(child.logFile, 'utf8')
+    .split('\n')
+    .find((text) => text.includes('"msg":"up"'));
+  expect(JSON.parse(up ?? '')).toMatchObject({
+    level: 'info',
+    service: 'service',
+    jobId: 'job-1',
+    password: '[redacted]',
+  });
   expect(child.lastWords()).toContain('in order');
   await child.stop();
 });
