@@ -307,7 +307,7 @@ describe('a new user makes mistakes, and is told', () => {
       status: 'failed',
       error: { code: 'target-constant' },
     });
-    const missing = await uploaded({ 'm.csv': featureCsv(200, ({ clv: _, ...row }) => row) });
+    const missing = await uploaded({ 'm.csv': featureCsv(200, ({ clv: _clv, ...row }) => row) });
     expect((await trained({ datasetId: missing.dataset.id, modelName: 'none' })).job).toMatchObject({
       status: 'failed',
       error: { code: 'target-missing' },

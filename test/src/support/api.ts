@@ -1,4 +1,4 @@
-import type { Accepted, Dataset, Job, Prediction, Run } from '@clove/contracts';
+import type { Accepted, Job } from '@clove/contracts';
 import { isTerminal } from '@clove/contracts';
 
 /** What an API call of a test answered. */
@@ -71,4 +71,3 @@ export const api = (url: string, apiKey: string) => {
   return { call, get, events, settled, accepted, upload };
 };
 export type Api = ReturnType<typeof api>;
-export type Resources = { dataset: Dataset; run: Run; prediction: Prediction };
