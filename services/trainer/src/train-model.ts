@@ -43,7 +43,7 @@ export type TrainInput = {
   outDir: string;
   scratchDir: string;
   memoryLimitBytes?: number;
-  /** native threads that the training may use; chosen by the engine when left out */
+  /** native threads that the training may use at most */
   threads?: number;
 };
 
@@ -89,7 +89,7 @@ export const trainModel = async (
     y,
     train: Int32Array.from({ length: train.table.rows }, (_, row) => row),
     validation: Int32Array.from({ length: validation.table.rows }, (_, row) => train.table.rows + row),
-    options: { ...options, threads: options.threads ?? i.threads },
+    options: { ...options, threads: threadsFor(options.threads, i.threads) },
     onEpoch: (epoch) => {
       io.post({ type: 'epoch', epoch });
       progress(0.1 + (0.8 * epoch.epoch) / options.epochs, `epoch ${epoch.epoch} of at most ${options.epochs}`);
@@ -176,6 +176,12 @@ export const trainModel = async (
   await writeFile(join(i.outDir, 'evaluation.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
   await writeFile(join(i.outDir, 'model.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return { manifest, evaluation };
+};
+
+/** Threads of the training: those asked for within the limit; else the engine's choice of one or two. */
+const threadsFor = (asked: number | undefined, limit: number | undefined): number | undefined => {
+  if (limit === undefined) return asked;
+  return asked === undefined ? (limit === 1 ? 1 : undefined) : Math.min(asked, limit);
 };
 
 /**
