@@ -26,3 +26,25 @@ export {
   generateTransactions,
 } from './generators.js';
 export { type TargetScale, fitTargetScale, predictionTensor, scaleTarget } from './target-scale.js';
+export {
+  type BgBb,
+  type PeriodCounts,
+  bgBbAlive,
+  bgBbConditional,
+  bgBbExpected,
+  fitBgBb,
+} from './probabilistic/bg-bb.js';
+export { type Fit } from './probabilistic/fit.js';
+export {
+  type FittedParameters,
+  type Forecast,
+  type Forecaster,
+  bootstrapForecaster,
+  discountedValue,
+  fitForecaster,
+  forecast,
+} from './probabilistic/forecaster.js';
+export { type Histories, historiesOf } from './probabilistic/histories.js';
+export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
+export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
+export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
