@@ -84,7 +84,7 @@ export const timeOf = (column: SourceColumn, format: DateFormat): string =>
 
 /** Numbers of a Parquet file as text: 20240131.0 means 20240131. */
 const wholeText = (column: SourceColumn): string =>
-  `regexp_replace(${column.sql}::DECIMAL(38,3)::VARCHAR, '\\.0+$', '')`;
+  `regexp_replace(TRY_CAST(${column.sql} AS DECIMAL(38,3))::VARCHAR, '\\.0+$', '')`;
 
 /** A form that the user gave: a strptime form, or one of the names that reports use. */
 const given = (name: string): DateFormat => {

@@ -21,18 +21,13 @@ export type FeaturesPlan = {
   warnings: Warning[];
 };
 
+/** What the cells of a column hold; `numbers` are those that plainly read as one. */
 type Figures = {
   present: number;
   distinct: number;
   numbers: number;
-  numbersPresent: number;
-  numberLike: number;
-  zeroLed: number;
-  digitsOnly: number;
-  shortest: number | null;
-  longest: number | null;
-  booleans: number;
   fractional: number;
+  zeroLed: number;
   min: number | null;
   max: number | null;
 };
@@ -164,7 +159,7 @@ const targetOf = (columns: readonly SourceColumn[], given: string | undefined): 
 
 const COLUMNS_PER_QUERY = 40;
 
-/** One pass over the rows for what each column holds. */
+/** One pass over the rows for what each column holds, and a closer look at those that are not plainly numbers. */
 const study = async (
   db: Duck,
   relation: string,
@@ -174,8 +169,10 @@ const study = async (
   const studied: Studied[] = [];
   for (let start = 0; start < columns.length; start += COLUMNS_PER_QUERY) {
     const batch = columns.slice(start, start + COLUMNS_PER_QUERY);
+    const numbers = batch.map((column) => `${column.sql}, ${numberOf(column)} AS n_${column.sql}`);
     const row = await db.row<Record<string, Figures>>(
-      `SELECT ${batch.map((column, i) => `${figuresOf(column)} AS f${i}`).join(', ')} FROM ${relation}`,
+      `SELECT ${batch.map((column, i) => `${figuresOf(column)} AS f${i}`).join(', ')}
+       FROM (SELECT ${numbers.join(', ')} FROM ${relation})`,
     );
     for (const [i, column] of batch.entries())
       studied.push(await classify(db, relation, column, row[`f${i}`]!, column === target));
@@ -185,18 +182,12 @@ const study = async (
 
 const figuresOf = (column: SourceColumn): string => {
   const { sql, type } = column;
-  const number = numberOf(column);
-  const text = type === 'text';
-  const count = (condition: string) => (text ? `count(*) FILTER (${condition})` : '0');
+  const number = `n_${sql}`;
+  const zeroLed = `count(*) FILTER (${sql} LIKE '0_%' AND ${sql} NOT LIKE '0.%' AND ${sql} NOT LIKE '0,%')`;
   return `struct_pack(
     present := count(*) FILTER (NOT (${allEmpty([column])})), "distinct" := approx_count_distinct(${sql}),
-    numbers := count(${number}), numbersPresent := count(*) FILTER (NOT ${numberIsMissing(column)}),
-    numberLike := ${count(`regexp_matches(${sql}, '^\\s*[-+]?\\s*(R?[$€£¥₹])?\\s*[-+]?[.,]?\\d')`)},
-    zeroLed := ${count(`${sql} LIKE '0%' AND length(trim(${sql})) > 1 AND TRY_CAST(trim(${sql}) AS HUGEINT) IS NOT NULL`)},
-    digitsOnly := ${count(`regexp_full_match(trim(${sql}), '\\d+')`)},
-    shortest := ${text ? `min(length(nullif(trim(${sql}), '')))` : 'NULL'}, longest := ${text ? `max(length(trim(${sql})))` : 'NULL'},
-    booleans := ${count(`lower(trim(${sql})) IN ('true', 'false')`)},
-    fractional := count(*) FILTER (${number} <> trunc(${number})), min := min(${number}), max := max(${number}))`;
+    numbers := count(${number}), fractional := count(*) FILTER (${number} <> trunc(${number})),
+    zeroLed := ${type === 'text' ? zeroLed : '0'}, min := min(${number}), max := max(${number}))`;
 };
 
 const classify = async (
@@ -219,13 +210,20 @@ const classify = async (
   if (column.type === 'timestamp') return result('date');
   if (column.type === 'number') return result('number');
   if (isTarget) return result('number', await readNumbers(db, relation, column));
+  if (figures.zeroLed === 0 && figures.numbers === figures.present) return result('number');
+  const { sql } = column;
+  const texts = await db.row<{ codes: boolean; values: number; booleans: number; numberLike: number }>(
+    `SELECT coalesce(bool_and(regexp_full_match(t, '\\d+')) AND min(length(t)) = max(length(t)), false) AS codes,
+       count(*) FILTER (NOT ${numberIsMissing(column)}) AS values, count(*) FILTER (lower(t) IN ('true', 'false')) AS booleans,
+       count(*) FILTER (regexp_matches(t, '^[-+]?\\s*(R?[$€£¥₹])?\\s*[-+]?[.,]?\\d')) AS numberLike
+     FROM (SELECT ${sql}, nullif(trim(${sql}), '') AS t FROM ${relation})`,
+  );
   // 00501 is a code, not the number 501.
-  if (figures.zeroLed > 0 && figures.digitsOnly === figures.present && figures.shortest === figures.longest)
-    return result('text');
-  if (figures.numbersPresent === 0) return result('empty');
-  if (figures.numbers === figures.numbersPresent) return result('number');
-  if (figures.booleans === figures.present) return result('boolean');
-  if (figures.numberLike * 2 < figures.numbersPresent) return result('text');
+  if (figures.zeroLed > 0 && texts.codes) return result('text');
+  if (texts.values === 0) return result('empty');
+  if (figures.numbers === texts.values) return result('number');
+  if (texts.booleans === figures.present) return result('boolean');
+  if (texts.numberLike * 2 < texts.values) return result('text');
   if (await holdsDates(db, `(SELECT * FROM ${relation} LIMIT ${SAMPLE})`, column)) return result('date');
   const reading = await readNumbers(db, relation, column);
   const stray = reading.present - reading.read;
@@ -274,12 +272,12 @@ const targetRules = (target: Studied, rows: number, rules: Rule[], warnings: War
   const style = reading?.style ?? PLAIN;
   const missing = numberIsMissing(column);
   rules.push({
-    when: `NOT ${missing} AND (${numberOf(column, style)}) IS NULL`,
+    when: `(${numberOf(column, style)}) IS NULL AND NOT ${missing}`,
     reason: literal(`target ${column.name} is not a number`),
     column: column.name,
     value: column.sql,
   });
-  const without = rows - figures.numbersPresent;
+  const without = rows - (reading?.present ?? figures.numbers);
   if (without > 0)
     warnings.push({
       code: 'target-partly-missing',
@@ -289,8 +287,7 @@ const targetRules = (target: Studied, rows: number, rules: Rule[], warnings: War
 };
 
 const canonicalValue = (column: SourceColumn, kind: Kind, reading: NumberReading | null, isTarget: boolean): string => {
-  if (isTarget || kind === 'number' || kind === 'empty')
-    return `CASE WHEN NOT ${numberIsMissing(column)} THEN ${numberOf(column, reading?.style)} END`;
+  if (isTarget || kind === 'number' || kind === 'empty') return numberOf(column, reading?.style);
   if (kind === 'boolean') return column.type === 'boolean' ? column.sql : `(lower(trim(${column.sql})) = 'true')`;
   return `nullif(trim(${column.sql}::VARCHAR), '')`;
 };
@@ -393,7 +390,7 @@ const idLike = async (
   rows: number,
   column: SourceColumn,
   kind: Kind,
-  { min, max, digitsOnly, shortest, longest, present }: Figures,
+  { min, max }: Figures,
 ): Promise<boolean> => {
   if (kind === 'text') {
     if (rows >= 20) return true;
@@ -407,7 +404,10 @@ const idLike = async (
   if (rows < 20) return false;
   // Birthday bound: so many draws from so small a range do not differ by chance (probability below e^-10).
   if ((rows * (rows - 1)) / (2 * range) >= 10) return true;
-  const coded = digitsOnly === present && shortest === longest && shortest !== null && shortest >= 6;
+  const { shortest, longest } = await db.row<{ shortest: number; longest: number }>(
+    `SELECT min(length(id)) AS shortest, max(length(id)) AS longest FROM (SELECT ${identifierOf(column, true)} AS id FROM ${relation})`,
+  );
+  const coded = shortest === longest && shortest >= 6;
   if (coded && range >= 0.8 * (10 ** shortest - 10 ** (shortest - 1))) return true;
   // Rows are listed by id more often than by a measure, and the id comes first.
   if (column.sql !== 'c0') return false;

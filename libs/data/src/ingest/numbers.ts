@@ -56,11 +56,13 @@ export type NumberReading = {
 export const readNumbers = async (db: Duck, relation: string, column: SourceColumn): Promise<NumberReading> => {
   const figures = (style: NumberStyle) => `count(${numberOf(column, style)})`;
   const there = `FROM ${relation} WHERE NOT ${numberIsMissing(column)}`;
-  const plain = await db.row<{ present: number; read: number }>(
-    `SELECT count(*) AS present, ${figures(PLAIN)} AS read ${there}`,
+  const plain = await db.row<{ read: number; stray: number }>(
+    `SELECT count(number) AS read, count(*) FILTER (number IS NULL AND NOT ${numberIsMissing(column)}) AS stray
+     FROM (SELECT ${column.sql}, ${numberOf(column)} AS number FROM ${relation})`,
   );
-  if (plain.read === plain.present || column.type !== 'text')
-    return { ...plain, style: PLAIN, example: null, ambiguous: false };
+  const present = plain.read + plain.stray;
+  if (plain.stray === 0 || column.type !== 'text')
+    return { present, read: plain.read, style: PLAIN, example: null, ambiguous: false };
   const styles: NumberStyle[] = [
     PLAIN,
     { marks: 'plain', symbols: true },
@@ -77,5 +79,5 @@ export const readNumbers = async (db: Duck, relation: string, column: SourceColu
   const { example } = await db.row<{ example: string | null }>(
     `SELECT min(${column.sql}) AS example ${there} AND (${numberOf(column, style)}) IS NULL`,
   );
-  return { style, present: plain.present, read: counts[chosen]!, example, ambiguous };
+  return { style, present, read: counts[chosen]!, example, ambiguous };
 };

@@ -1,5 +1,5 @@
 import { symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CloveError, type IngestOptions, type Warning } from '@clove/contracts';
 import { literal, throwIfAborted, type Duck } from '../duck.js';
 import { detectDialect, type Dialect } from './dialect.js';
@@ -42,7 +42,7 @@ export const openSource = async (
   const magic = await inspect(place.name, place.path);
   // DuckDB would take these characters of a path for a pattern.
   const path = /[*?[\]]/.test(place.path) ? join(db.folder, `input-${place.file}`) : place.path;
-  if (path !== place.path) await symlink(place.path, path);
+  if (path !== place.path) await symlink(resolve(place.path), path);
   const located = { ...place, path };
   return magic.format === 'parquet' ? openParquet(db, located) : openText(db, located, magic, options, signal);
 };

@@ -3,7 +3,7 @@ import type { SourceColumn } from './read.js';
 import { type Rule, firstBroken } from './rejects.js';
 
 /** SQL over the relation of a transactions plan, with what the user calls the column it comes from. */
-export type Expression = { sql: string; column: string };
+type Expression = { sql: string; column: string };
 
 /**
  * What to take from a relation (columns `file`, `row` and others) as canonical transactions. `raw` says what stood
@@ -37,7 +37,12 @@ export const transactionRules = (plan: TransactionsPlan): Rule[] => [
     column: plan.customer.column,
     value: 'NULL',
   },
-  { when: plan.time.missing, reason: literal('time is missing'), column: plan.time.column, value: plan.time.raw },
+  {
+    when: `(${plan.time.sql}) IS NULL AND ${plan.time.missing}`,
+    reason: literal('time is missing'),
+    column: plan.time.column,
+    value: plan.time.raw,
+  },
   {
     when: `(${plan.time.sql}) IS NULL`,
     reason: literal(`time does not fit the format ${plan.time.format}`),
@@ -45,7 +50,12 @@ export const transactionRules = (plan: TransactionsPlan): Rule[] => [
     value: plan.time.raw,
   },
   ...plan.amount.parts.flatMap((part): Rule[] => [
-    { when: part.missing, reason: literal(`${part.column} is missing`), column: part.column, value: part.raw },
+    {
+      when: `(${part.sql}) IS NULL AND ${part.missing}`,
+      reason: literal(`${part.column} is missing`),
+      column: part.column,
+      value: part.raw,
+    },
     {
       when: `(${part.sql}) IS NULL`,
       reason: literal(`${part.column} is not a number`),
@@ -95,5 +105,9 @@ export const isWholeFloat = (column: SourceColumn): string =>
 /** SQL: true where every one of these cells is empty. */
 export const allEmpty = (columns: readonly SourceColumn[]): string =>
   columns
-    .map(({ sql, type }) => (type === 'text' ? `(${sql} IS NULL OR trim(${sql}) = '')` : `${sql} IS NULL`))
+    .map(({ sql, type }) =>
+      type === 'text'
+        ? `(${sql} IS NULL OR ${sql} = '' OR (${sql} LIKE ' %' AND trim(${sql}) = ''))`
+        : `${sql} IS NULL`,
+    )
     .join(' AND ');
