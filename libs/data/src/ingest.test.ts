@@ -204,6 +204,12 @@ describe('files of any kind', () => {
     expect(error.message).toContain('shop data.csv');
   });
 
+  test('a delimiter that is not in the file is refused with the one that is', async () => {
+    const error = await failure({ 'a.csv': ORDERS }, { delimiter: ';' });
+    expect(error).toMatchObject({ code: 'data-unreadable' });
+    expect(error.message).toContain('separated by ","');
+  });
+
   test('an unclosed quote is found by row', async () => {
     const error = await failure({
       'a.csv': lines('customer_id,date,amount', 'a,2024-01-01,1', 'b,"2024-01-02,2', 'c,2024-01-03,3'),
@@ -458,6 +464,12 @@ describe('dates', () => {
     ]);
     expect(warned(profile, 'dates-mixed')).toMatchObject({ count: 1 });
     expect(warned(profile, 'dates-mixed')?.message).toContain('%d/%m/%Y');
+  });
+
+  test('half of the dates in another format are refused, with both formats', async () => {
+    const error = await failure({ 'a.csv': dated('2024-01-01', '31/01/2024') });
+    expect(error).toMatchObject({ code: 'value-invalid' });
+    expect(error.message).toMatch(/1 of 2 values are iso.*%d\/%m\/%Y/);
   });
 
   test('a format that nothing fits, and one that is none, are errors with an example', async () => {

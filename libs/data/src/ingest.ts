@@ -187,7 +187,12 @@ const transactionsReady = async (db: Duck, planned: Planned): Promise<Ready> => 
     dateFormat: planned.dateFormat,
     warnings: planned.warnings,
     judged: planned.judged,
-    advice: 'Check the mapping of the columns, the date format (dateFormat) and the delimiter.',
+    advice: [
+      ...planned.warnings
+        .filter(({ code }) => code === 'dates-mixed' || code === 'number-ambiguous')
+        .map((w) => w.message),
+      'Check the mapping of the columns, the date format (dateFormat) and the delimiter.',
+    ].join(' '),
   };
 };
 

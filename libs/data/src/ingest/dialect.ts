@@ -55,6 +55,13 @@ export const detectDialect = (
   const records = layout === 'whitespace' ? whitespace().slice(0, HEAD_RECORDS) : read(delimiter);
   const first = records[0];
   if (first === undefined) throw new CloveError('data-empty', `${file} holds no rows.`);
+  const told = DELIMITERS.find((other) => evenness(read(other)).width > 1);
+  if (given.delimiter !== undefined && told !== undefined && records.every((record) => record.length < 2))
+    throw new CloveError(
+      'data-unreadable',
+      `${file}: the delimiter ${JSON.stringify(given.delimiter)} is nowhere in the file; it looks separated by ${JSON.stringify(told)}.`,
+      { pointer: '/delimiter' },
+    );
   const hasHeader = given.header ?? !first.some((cell) => looksLikeData(cell));
   const width = evenness(records.length > 1 ? records.slice(1) : records).width;
   let cells = hasHeader ? first : Array.from({ length: width }, () => '');

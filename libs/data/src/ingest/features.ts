@@ -126,7 +126,7 @@ export const planFeatures = async (
     rules.push({ when: 'repeated', reason: literal('duplicate id'), column: id.name, value: idSql });
     warnings.push({
       code: 'duplicate-ids',
-      message: `${figure(repeated)} rows repeat a customer id ("${id.name}") that an earlier row has: the first row of each customer was taken.`,
+      message: `${repeated === 1 ? '1 row repeats' : `${figure(repeated)} rows repeat`} a customer id ("${id.name}") that an earlier row has: the first row of each customer was taken.`,
       count: repeated,
     });
   }
