@@ -26,6 +26,10 @@ export {
   generateTransactions,
 } from './generators.js';
 export { type TargetScale, fitTargetScale, predictionTensor, scaleTarget } from './target-scale.js';
+export { type Activation, type MlpOptions } from './mlp.js';
+export { type SequenceNetworkOptions } from './sequence-network.js';
+export { lstm } from './lstm.js';
+export { gru } from './gru.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -48,3 +52,4 @@ export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
