@@ -24,6 +24,20 @@ export const Metrics = z.object({
     .number()
     .nullable()
     .describe('mean over ten equal-count groups by prediction of |mean predicted - mean actual| / mean actual'),
+  wape: z.number().nullable().optional().describe('sum |error| / sum actual; null where that is 0'),
+  auc: z
+    .number()
+    .nullable()
+    .optional()
+    .describe(
+      'area under the ROC curve of the probability to buy; null where the model states none, or all or none buy',
+    ),
+  brier: z.number().nullable().optional().describe('mean squared error of that probability'),
+  coverage80: z
+    .number()
+    .nullable()
+    .optional()
+    .describe('share of customers whose randomised PIT lies in [0.1, 0.9]; null where the model states no interval'),
 });
 export type Metrics = z.infer<typeof Metrics>;
 
@@ -64,6 +78,67 @@ export const ProtocolReport = z.object({
 });
 export type ProtocolReport = z.infer<typeof ProtocolReport>;
 
+/** What charts and reports of an evaluation draw from: sums and groups of bounded size, no customer. */
+export const EvaluationDetail = z.object({
+  deciles: z.array(z.object({ rows: z.number().int(), predicted: z.number(), actual: z.number() })).describe('means'),
+  gain: z
+    .array(z.object({ customers: z.number(), model: z.number(), perfect: z.number() }))
+    .describe('cumulative share of spend of the best customers, by the model and by what they spent'),
+  reliability: z
+    .array(z.object({ rows: z.number().int(), predicted: z.number(), observed: z.number() }))
+    .describe('groups by probability to buy'),
+  pit: z.array(z.number()).describe('shares of the randomised PIT in bins of equal width; flat where calibrated'),
+  distribution: z.array(
+    z.object({ from: z.number(), to: z.number(), predicted: z.number().int(), actual: z.number().int() }),
+  ),
+  residuals: z
+    .array(
+      z.object({
+        predicted: z.number(),
+        p10: z.number(),
+        p25: z.number(),
+        p50: z.number(),
+        p75: z.number(),
+        p90: z.number(),
+        mean: z.number(),
+      }),
+    )
+    .describe('actual - predicted, groups by prediction'),
+  topCapture: z
+    .array(z.object({ share: z.number(), captured: z.number().nullable() }))
+    .describe('share of spend that the top customers by prediction hold'),
+  segments: z.array(
+    z.object({
+      column: z.string(),
+      value: z.string(),
+      rows: z.number().int(),
+      actual: z.number(),
+      predicted: z.number(),
+      bias: z.number().nullable(),
+      normalizedGini: z.number().nullable(),
+    }),
+  ),
+  total: z.object({
+    actual: z.number(),
+    predicted: z.number(),
+    low: z.number().nullable(),
+    high: z.number().nullable(),
+  }),
+  tracking: z
+    .array(
+      z.object({
+        week: z.number().int(),
+        actual: z.number(),
+        expected: z.number(),
+        cumulativeActual: z.number(),
+        cumulativeExpected: z.number(),
+      }),
+    )
+    .optional()
+    .describe('repeat order days since the first day of the data'),
+});
+export type EvaluationDetail = z.infer<typeof EvaluationDetail>;
+
 /** Model and baselines on the same test rows. */
 export const EvaluationReport = z.object({
   protocol: ProtocolReport,
@@ -75,5 +150,6 @@ export const EvaluationReport = z.object({
     .describe('baseline to the reason why it cannot be computed here'),
   lint: z.array(LintFinding),
   warnings: z.array(Warning),
+  detail: EvaluationDetail.optional(),
 });
 export type EvaluationReport = z.infer<typeof EvaluationReport>;

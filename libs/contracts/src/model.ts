@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Day, Instant, Slug, Warning, idOf } from './common.js';
 import { DatasetKind } from './dataset.js';
 import { EvaluationReport } from './metrics.js';
-import { Epoch, Head, ModelType, TrainingOptions } from './run.js';
+import { Epoch, Head, ModelType, PurchaseModel, TrainingOptions } from './run.js';
 
 /**
  * A numeric input. Missing values become `median`; where training had some, an indicator input says so.
@@ -35,11 +35,101 @@ export const FeatureSchema = z.object({
 });
 export type FeatureSchema = z.infer<typeof FeatureSchema>;
 
+/** A model fitted by maximum likelihood: parameters by their names in the literature. */
+export const FittedParameters = z.object({
+  parameters: z.record(z.string(), z.number()),
+  standardErrors: z.record(z.string(), z.number().nullable()).describe('null where the data do not determine it'),
+  logCovariance: z
+    .array(z.array(z.number()))
+    .nullable()
+    .describe("covariance of the parameters' logarithms, in the order of parameters"),
+  logLikelihood: z.number(),
+  customers: z.number().int().describe('customers that it was fitted to'),
+});
+export type FittedParameters = z.infer<typeof FittedParameters>;
+
+/**
+ * A purchase model and Gamma-Gamma, fitted to the histories at one origin. `nbd` stands in where nobody seems to drop
+ * out, which is the limit of the others; `spend` is null where too few bought twice or the fit has no finite mean: then
+ * every order is worth `meanSpend`.
+ */
+export const ForecasterParameters = z.object({
+  model: PurchaseModel.describe('what was asked for'),
+  purchaseModel: z.enum([...PurchaseModel.options, 'nbd']).describe('what was fitted'),
+  unitDays: z.number().positive().describe('unit of time of the parameters'),
+  purchase: FittedParameters,
+  spend: FittedParameters.nullable(),
+  meanSpend: z.number().describe('mean spend an order, over customers with a positive one'),
+});
+export type ForecasterParameters = z.infer<typeof ForecasterParameters>;
+
+/**
+ * The predictive distribution of a customer's spend given the prediction, from validation rows: bins of equal count by
+ * prediction, in each the share without spend and quantiles of actual/predicted among the others.
+ */
+export const PredictiveDistribution = z.object({
+  upper: z.array(z.number()).describe('largest prediction of each bin but the last, ascending'),
+  bins: z
+    .array(
+      z.object({
+        rows: z.number().int(),
+        predicted: z.number().describe('mean prediction'),
+        zero: z.number().min(0).max(1).describe('share without spend'),
+        ratios: z
+          .array(z.number())
+          .describe('quantiles of actual/predicted among those with spend, at equal steps from 0 to 1'),
+      }),
+    )
+    .min(1),
+});
+export type PredictiveDistribution = z.infer<typeof PredictiveDistribution>;
+
+/** One model of those that a version averages. */
+export const ModelMember = z.object({
+  name: z.string(),
+  type: ModelType.exclude(['ensemble']),
+  file: z
+    .enum(['model.onnx', 'model-2.onnx', 'model-3.onnx', 'model-4.onnx'])
+    .nullable()
+    .describe('null: probabilistic'),
+  schema: FeatureSchema.nullable().describe('columns of the snapshot, or of the features table; null: probabilistic'),
+  forecaster: z
+    .number()
+    .int()
+    .nullable()
+    .describe('place in forecasters of the model itself, or of what it multiplies'),
+  anchored: z.boolean().describe('its output multiplies the forecast'),
+  sequence: z.object({ length: z.number().int(), channels: z.number().int() }).nullable(),
+  factor: z.number().positive().describe('its predictions are multiplied by this: the level that it is held to'),
+});
+export type ModelMember = z.infer<typeof ModelMember>;
+
+/** How a version predicts where that is more than one network on the features: the mean of its members. */
+export const Predictor = z.object({
+  forecasters: z
+    .array(ForecasterParameters)
+    .describe('fitted at the latest origin; nothing is refitted at serving time'),
+  members: z.array(ModelMember).min(1),
+  combine: z.enum(['arithmetic', 'geometric']).describe('the mean of the members'),
+  level: z
+    .object({ factor: z.number().positive(), held: z.boolean(), reason: z.string() })
+    .describe(
+      "the mean is multiplied by factor; held: so that the total at the latest origin is the first forecaster's",
+    ),
+  distribution: PredictiveDistribution.nullable().describe('gives p_buy, low and high; null: `interval` does'),
+  totalSd: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .describe('standard deviation of the logarithm of a total over all customers; null where it is not known'),
+});
+export type Predictor = z.infer<typeof Predictor>;
+
 /** `model.json` of a version: all that scoring needs beside `model.onnx`. */
 export const ModelManifest = z.object({
   format: z.literal(1),
   type: ModelType,
-  head: Head,
+  head: Head.nullable().describe('null where nothing is trained by a loss'),
   kind: DatasetKind,
   target: z.string(),
   horizonDays: z.number().int().nullable(),
@@ -49,6 +139,7 @@ export const ModelManifest = z.object({
   interval: z
     .object({ level: z.number(), below: z.number(), above: z.number() })
     .describe('low = max(0, prediction - below), high = prediction + above, from validation residuals'),
+  predictor: Predictor.optional().describe('left out where model.onnx alone predicts, from the features alone'),
   options: TrainingOptions,
   training: z.object({
     datasetId: z.string().nullable(),
@@ -65,8 +156,16 @@ export const ModelManifest = z.object({
 });
 export type ModelManifest = z.infer<typeof ModelManifest>;
 
-/** The files of a version, each downloadable. */
-export const ArtifactName = z.enum(['model.onnx', 'model.json', 'checkpoint.safetensors', 'evaluation.json']);
+/** The files that a version can have, each downloadable. Only `model.json` and `evaluation.json` are in every one. */
+export const ArtifactName = z.enum([
+  'model.onnx',
+  'model-2.onnx',
+  'model-3.onnx',
+  'model-4.onnx',
+  'model.json',
+  'checkpoint.safetensors',
+  'evaluation.json',
+]);
 export type ArtifactName = z.infer<typeof ArtifactName>;
 
 export const ModelVersion = z.object({

@@ -3,11 +3,34 @@ import { Day, Instant, Slug, idOf } from './common.js';
 import { JobStatus } from './job-status.js';
 import { EvaluationReport } from './metrics.js';
 
-export const ModelType = z.enum(['feedforward']);
+/** Models of when customers buy, each with Gamma-Gamma for how much an order is worth. */
+export const PurchaseModel = z.enum(['bg-nbd', 'mbg-nbd', 'pareto-nbd']);
+export type PurchaseModel = z.infer<typeof PurchaseModel>;
+
+/**
+ * Networks on features (`feedforward`), on order sequences beside them (`lstm`, `gru`, `transformer`), boosted trees,
+ * probabilistic models, and means of several (`ensemble`, made by a leaderboard).
+ */
+export const ModelType = z.enum([
+  'feedforward',
+  'lstm',
+  'gru',
+  'transformer',
+  'trees',
+  ...PurchaseModel.options,
+  'ensemble',
+]);
 export type ModelType = z.infer<typeof ModelType>;
 
-export const Head = z.enum(['mse']);
+/**
+ * What a network or trees are trained for: squared or Huber error; Poisson or Tweedie deviance of spend that is never
+ * negative; ZILN, a zero-inflated lognormal distribution (networks only).
+ */
+export const Head = z.enum(['mse', 'huber', 'poisson', 'tweedie', 'ziln']);
 export type Head = z.infer<typeof Head>;
+
+export const Family = z.enum(['neural', 'probabilistic', 'trees', 'ensemble', 'baseline']);
+export type Family = z.infer<typeof Family>;
 
 /** `TRAINER_BACKEND` and the option of a run. `auto` takes the fastest that is present. */
 export const Backend = z.enum(['auto', 'onnx-cpu']);
@@ -17,14 +40,40 @@ const fraction = z.number().min(0).max(0.9);
 
 /** Every option of a training run. The defaults are the known ones of the feedforward CLV network. */
 export const TrainingOptions = z.object({
-  model: ModelType.default('feedforward').describe('type of the network'),
-  head: Head.default('mse').describe('loss that the network is trained with'),
+  model: ModelType.exclude(['ensemble']).default('feedforward').describe('type of the model'),
+  head: Head.default('mse').describe('what networks and trees are trained for; probabilistic models have none'),
+  anchor: z
+    .enum(['none', ...PurchaseModel.options])
+    .default('none')
+    .describe(
+      'transactions: learn a multiplier of the forecast of this probabilistic model; networks and trees, head poisson or tweedie',
+    ),
+  level: z
+    .enum(['free', 'held', 'auto'])
+    .default('auto')
+    .describe("with an anchor: whether the total is held to the anchor's; auto decides on an earlier origin"),
+  seeds: z
+    .number()
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe('members trained from different seeds; their mean predicts'),
   hidden: z
     .array(z.number().int().min(1).max(8192))
     .min(1)
     .max(16)
     .default([128, 256, 128, 64])
     .describe('units of each hidden layer'),
+  activation: z.enum(['relu', 'silu']).default('relu').describe('after each hidden layer'),
+  sequenceLength: z.number().int().min(1).max(200).default(20).describe('lstm, gru, transformer: last orders read'),
+  sequenceUnits: z.number().int().min(1).max(1024).default(32).describe('lstm, gru, transformer: width of the encoder'),
+  sequenceLayers: z.number().int().min(1).max(8).default(1).describe('lstm, gru, transformer: stacked layers'),
+  attentionHeads: z.number().int().min(1).max(16).default(2).describe('transformer: heads, a divisor of sequenceUnits'),
+  treeCount: z.number().int().min(1).max(5000).default(400).describe('trees: at most; validation stops earlier'),
+  treeDepth: z.number().int().min(1).max(12).default(4).describe('trees: levels of a tree'),
+  minLeaf: z.number().int().min(1).max(100_000).default(50).describe('trees: least rows in a leaf'),
+  treeRate: z.number().positive().max(1).default(0.05).describe('trees: learning rate'),
   batchNorm: z.boolean().default(true).describe('batch normalisation after each hidden layer'),
   dropout: z.number().min(0).max(0.95).default(0.3).describe('share of units dropped in training'),
   learningRate: z.number().positive().max(1).default(1e-3).describe('learning rate of Adam at the start'),

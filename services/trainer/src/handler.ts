@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   ArtifactName,
@@ -94,7 +94,8 @@ const register = async (
   let needed = false;
   try {
     const files: { name: ArtifactName; bytes: number; sha256: string }[] = [];
-    for (const name of ArtifactName.options) {
+    const there = new Set(await readdir(modelDir));
+    for (const name of ArtifactName.options.filter((option) => there.has(option))) {
       files.push({ name, ...(await artifacts.putFile(artifactKeys.version(versionId, name), join(modelDir, name))) });
     }
     signal.throwIfAborted();

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { Warning } from './common.js';
+import { LintFinding, Metrics, ProtocolReport } from './metrics.js';
+import { Family, TrainingOptions } from './run.js';
+
+/** What a leaderboard is asked for: the protocol of a training, and how much to try. */
+export const LeaderboardOptions = TrainingOptions.pick({
+  horizonDays: true,
+  testOrigin: true,
+  origins: true,
+  originStrideDays: true,
+  validationFraction: true,
+  testFraction: true,
+  seed: true,
+  target: true,
+  ignoreColumns: true,
+  backend: true,
+  threads: true,
+}).extend({
+  seeds: z.number().int().min(1).max(20).default(3).describe('seeds of each trained model; their spread is reported'),
+});
+export type LeaderboardOptions = z.infer<typeof LeaderboardOptions>;
+
+/** A figure of each metric; null where it is undefined. */
+const Spread = z.partialRecord(Metrics.keyof(), z.number().nullable());
+
+/** Every model on the same test rows, and the winner that was chosen before they were read. */
+export const LeaderboardReport = z.object({
+  protocol: ProtocolReport,
+  horizonDays: z.number().int().nullable(),
+  winner: z.string().describe('name of the row that the rule chose'),
+  rule: z.string().describe('how it was chosen, with the figures that decided'),
+  selection: z
+    .array(z.object({ model: z.string(), family: Family, metrics: Metrics }))
+    .describe('figures on the validation origin, which the rule saw'),
+  rows: z.array(
+    z.object({
+      model: z.string(),
+      family: Family,
+      metrics: Metrics.describe('on the test rows'),
+      sd: Spread.describe('standard deviation over seeds'),
+      note: z.string().optional(),
+    }),
+  ),
+  skipped: z.array(z.object({ model: z.string(), reason: z.string() })),
+  claims: z.array(z.string()).describe('what these data cannot support'),
+  lint: z.array(LintFinding),
+  warnings: z.array(Warning),
+  seconds: z.number(),
+});
+export type LeaderboardReport = z.infer<typeof LeaderboardReport>;
