@@ -62,6 +62,18 @@ describe('an exported graph', () => {
     await scorer.release();
   });
 
+  test('may predict several things a row', async () => {
+    const both = (x: tf.Tensor2D): tf.Tensor2D => tf.concat([after(x), x], 1);
+    const scorer = await createScorer(exportOnnx({ ...spec, after: both }), { threads: 1 });
+    const one = await createScorer(exportOnnx(spec), { threads: 1 });
+    expect([scorer.outputWidth, one.outputWidth]).toEqual([2, 1]);
+    const [pairs, single] = [await scorer.predict(raw, ROWS), await one.predict(raw, ROWS)];
+    expect(pairs.length).toBe(2 * ROWS);
+    expect(pairs.filter((_, i) => i % 2 === 0)).toEqual(single);
+    single.forEach((value, row) => expect(Math.max(0, pairs[2 * row + 1]! * 20 + 5)).toBeCloseTo(value, 4));
+    await Promise.all([scorer.release(), one.release()]);
+  });
+
   test('is the same bytes for the same model, metadata included, and restores the backend', () => {
     const backend = tf.getBackend();
     const metadata = { format: '1', note: 'äöü' };
@@ -74,7 +86,9 @@ describe('an exported graph', () => {
     expect(() => exportOnnx({ ...spec, before: (x) => x })).toThrow(
       refusal('`before` gave the shape [N, 2] where [N, 3]'),
     );
-    expect(() => exportOnnx({ ...spec, after: (x) => tf.concat([x, x], 1) })).toThrow(refusal('`after`'));
+    expect(() => exportOnnx({ ...spec, after: (x) => tf.sum(x) as unknown as tf.Tensor2D })).toThrow(
+      refusal('`after`'),
+    );
     expect(() => exportOnnx({ ...spec, params: state.params.slice(1) })).toThrow(refusal('array holds 3'));
   });
 });

@@ -10,11 +10,11 @@ export const PREDICTION = 'prediction';
 
 /**
  * The whole way from raw features to a prediction as a standard ONNX file: input `features` [N, inputWidth], output
- * `prediction` [N, 1], any number of rows. The same arguments give the same bytes.
+ * `prediction` [N, k], any number of rows. The same arguments give the same bytes.
  * @param o.params,o.stats of a `TrainState` of this network
  * @param o.inputWidth columns of the raw features, before `before`
  * @param o.before raw features to the network's inputs (imputation, scaling), as tfjs ops
- * @param o.after the network's output to the prediction [N, 1], as tfjs ops
+ * @param o.after the network's output to the predictions [N, k], k at least 1, as tfjs ops
  * @param o.metadata texts that travel in the file
  * @throws EngineError `unsupported-op`, `invalid-network`, or `size-mismatch` where arrays and network do not fit
  */
@@ -36,11 +36,12 @@ export function exportOnnx(o: {
       dropout: (t) => t,
     });
     const prediction = o.after(output);
-    expectShape('`after`', prediction, [rows, 1]);
+    const width = Math.max(1, prediction.shape[1]);
+    expectShape('`after`', prediction, [rows, width]);
     return b.graph({
       name: network.name,
       inputs: [floats(FEATURES, 'N', o.inputWidth)],
-      outputs: [floats(rename(b, prediction, PREDICTION), 'N', 1)],
+      outputs: [floats(rename(b, prediction, PREDICTION), 'N', width)],
     });
   };
   return traceAnyRows(FEATURES, record, o.metadata);

@@ -7,8 +7,10 @@ import { openSession } from './session.js';
 export interface Scorer {
   /** Columns of a row. */
   readonly inputWidth: number;
+  /** Predictions a row. */
+  readonly outputWidth: number;
   /**
-   * One prediction a row, for any number of rows.
+   * The predictions of any number of rows, [rows, outputWidth] row-major.
    * @param x [rows, inputWidth] row-major
    * @throws EngineError `size-mismatch` where x does not hold that many numbers
    */
@@ -28,25 +30,27 @@ const BATCH_ROWS = 1024;
 export async function createScorer(onnx: Uint8Array, options: { threads?: number } = {}): Promise<Scorer> {
   const session = await openSession(onnx, options.threads ?? Math.min(4, availableParallelism()));
   const inputWidth = session.inputs.get(FEATURES)?.at(-1);
-  if (typeof inputWidth !== 'number' || session.inputs.size !== 1 || !session.outputs.has(PREDICTION)) {
+  const outputWidth = session.outputs.get(PREDICTION)?.at(-1);
+  if (typeof inputWidth !== 'number' || session.inputs.size !== 1 || typeof outputWidth !== 'number') {
     await session.release();
     throw new EngineError(
       'invalid-file',
-      `Not a scoring graph: it must have the input "${FEATURES}" [N, width] and the output "${PREDICTION}".`,
+      `Not a scoring graph: it must have the input "${FEATURES}" [N, width] and the output "${PREDICTION}" [N, k].`,
     );
   }
   return {
     inputWidth,
+    outputWidth,
     async predict(x, rows) {
       if (x.length !== rows * inputWidth) {
         throw new EngineError('size-mismatch', `x holds ${x.length} numbers, not ${rows} rows of ${inputWidth}.`);
       }
-      const predictions = new Float32Array(rows);
+      const predictions = new Float32Array(rows * outputWidth);
       for (let from = 0; from < rows; from += BATCH_ROWS) {
         const count = Math.min(BATCH_ROWS, rows - from);
         const values = x.subarray(from * inputWidth, (from + count) * inputWidth);
         const outputs = await session.run({ [FEATURES]: { values, shape: [count, inputWidth] } });
-        predictions.set(outputs[PREDICTION]!, from);
+        predictions.set(outputs[PREDICTION]!, from * outputWidth);
       }
       return predictions;
     },
