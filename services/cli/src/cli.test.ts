@@ -208,6 +208,10 @@ describe("a new user's mistakes", () => {
     expect(await refusal('predict --local --data customers.csv', 2)).toContain('--model');
   });
 
+  test('a place that cannot be written is said before the work is done', async () => {
+    expect(await refusal('train --local --data customers --out customers.csv/model', 2)).toMatch(/--out.*no folder/);
+  });
+
   test('no server there', async () => {
     const port = await freePort();
     expect(await refusal(`jobs list --url http://127.0.0.1:${port}`, 4)).toMatch(/clove start/);

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { CloveError, DatasetProfile, ModelManifest } from '@clove/contracts';
@@ -30,7 +30,7 @@ export const findFiles = async (paths: readonly string[]): Promise<SourceFile[]>
   const found: SourceFile[] = [];
   for (const given of paths) {
     const path = resolve(given);
-    if (!(await statOf(path)).isDirectory()) {
+    if (!(await statOf(given)).isDirectory()) {
       found.push({ name: basename(path), path });
       continue;
     }
@@ -87,6 +87,24 @@ export const withScratch = async <T>(work: (scratchDir: string) => Promise<T>): 
     return await work(scratchDir);
   } finally {
     await rm(scratchDir, { recursive: true, force: true });
+  }
+};
+
+/**
+ * Sees that a folder can be made, or is there and can be written, before the work whose result goes there.
+ * @throws CloveError 'invalid-input' naming `--out`
+ */
+export const checkOutput = async (folder: string): Promise<void> => {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    const there = await stat(path).catch(() => undefined);
+    if (!there && path !== dirname(path)) continue;
+    const refuse = (why: string) =>
+      new CloveError('invalid-input', `--out: nothing can be written to ${folder}: ${why}.`);
+    if (!there?.isDirectory()) throw refuse(`${path} is no folder`);
+    await access(path, constants.W_OK).catch(() => {
+      throw refuse(`you may not write to ${path}`);
+    });
+    return;
   }
 };
 

@@ -8,13 +8,7 @@ import type { Stack } from '../launcher/launch.js';
 import { createClient } from '../remote/client.js';
 import * as flows from '../remote/flows.js';
 import { count } from '../screen/format.js';
-import {
-  distinctWarnings,
-  evaluationWarnings,
-  printEvaluation,
-  printPredictionRows,
-  rejections,
-} from '../screen/views.js';
+import { distinctWarnings, evaluationWarnings, printEvaluation, printPredictionRows } from '../screen/views.js';
 import { partDied, printAddresses, startStack, stopStack, untilStopped } from './stack.js';
 
 const DEFAULT_CUSTOMERS = 5000;
@@ -96,12 +90,7 @@ const mainJob = async (ctx: Context, stack: Stack, setup: number) => {
     evaluation: evaluationFigures(evaluation),
     prediction: { id: prediction.id, rows: prediction.rows, file },
     seconds: { setup, ingest, train, predict },
-    warnings: distinctWarnings([
-      ...profile.warnings,
-      ...rejections(profile),
-      ...evaluationWarnings(evaluation),
-      ...prediction.warnings,
-    ]),
+    warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(evaluation), ...prediction.warnings]),
   };
 };
 

@@ -2,7 +2,7 @@ import { CloveError, StartEvaluation } from '@clove/contracts';
 import { type Context, text } from '../context.js';
 import { evaluationFlags } from '../flags/groups.js';
 import { checked, ingestOptions } from '../flags/requests.js';
-import { distinctWarnings, evaluationWarnings, printEvaluation, rejections } from '../screen/views.js';
+import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 /** `clove evaluate`: a model against actual spend in other data. */
@@ -25,7 +25,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
     printEvaluation(ctx.screen, manifest.type, report, 'evaluation');
     ctx.screen.result({
       evaluation: report,
-      warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...evaluationWarnings(report)]),
+      warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
       seconds: { evaluate: seconds },
     });
     return;
@@ -43,7 +43,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
   printEvaluation(ctx.screen, body.model, report, 'evaluation');
   ctx.screen.result({
     evaluation: { id: evaluation.id, versionId: evaluation.versionId, datasetId: evaluation.datasetId, ...report },
-    warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...evaluationWarnings(report)]),
+    warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
     seconds: { ingest, evaluate: seconds },
   });
 };

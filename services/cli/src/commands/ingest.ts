@@ -2,7 +2,7 @@ import type { ColumnProfile, DatasetProfile } from '@clove/contracts';
 import { type Context, text } from '../context.js';
 import { ingestOptions } from '../flags/requests.js';
 import { amount, count, percent } from '../screen/format.js';
-import { distinctWarnings, printTable, rejections } from '../screen/views.js';
+import { distinctWarnings, printTable } from '../screen/views.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 const cell = (type: ColumnProfile['type'], x: number | string | null): string => {
@@ -53,7 +53,7 @@ export const ingest = async (ctx: Context): Promise<void> => {
     ctx.screen.print('', `Dataset folder: ${folder}`);
     ctx.screen.result({
       dataset: { id: null, folder, profile },
-      warnings: distinctWarnings([...profile.warnings, ...rejections(profile)]),
+      warnings: distinctWarnings(profile.warnings),
       seconds: { ingest: seconds },
     });
     return;
@@ -64,7 +64,7 @@ export const ingest = async (ctx: Context): Promise<void> => {
   ctx.screen.print('', `Dataset ${dataset.id} is ready: clove train --dataset ${dataset.id}`);
   ctx.screen.result({
     dataset: { ...dataset, profile },
-    warnings: distinctWarnings([...profile.warnings, ...rejections(profile)]),
+    warnings: distinctWarnings(profile.warnings),
     seconds: { ingest: seconds },
   });
 };

@@ -1,16 +1,18 @@
+import { dirname, resolve } from 'node:path';
 import { CloveError, StartPrediction } from '@clove/contracts';
 import { type Context, given, text } from '../context.js';
 import { predictionFlags } from '../flags/groups.js';
 import { checked, ingestOptions } from '../flags/requests.js';
-import { predictionFormat } from '../files.js';
+import { checkOutput, predictionFormat } from '../files.js';
 import { amount, count } from '../screen/format.js';
-import { distinctWarnings, printPredictionRows, rejections } from '../screen/views.js';
+import { distinctWarnings, printPredictionRows } from '../screen/views.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 /** `clove predict`: one row per customer into a CSV or Parquet file. */
 export const predict = async (ctx: Context): Promise<void> => {
   const out = text(ctx, 'out') ?? './predictions.csv';
   predictionFormat(out);
+  await checkOutput(dirname(resolve(out)));
   const asOf = text(ctx, 'asOf');
   const includeInputs = given(ctx, 'includeInputs');
   if (isLocal(ctx)) {
@@ -36,7 +38,7 @@ export const predict = async (ctx: Context): Promise<void> => {
     );
     ctx.screen.result({
       prediction: { id: null, rows: made.rows, file: made.file, asOf: made.asOf, summary: made.summary },
-      warnings: distinctWarnings([...made.profile.warnings, ...rejections(made.profile), ...made.warnings]),
+      warnings: distinctWarnings([...made.profile.warnings, ...made.warnings]),
       seconds: made.seconds,
     });
     return;
@@ -67,7 +69,7 @@ export const predict = async (ctx: Context): Promise<void> => {
       asOf: prediction.asOf,
       summary: prediction.summary,
     },
-    warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...prediction.warnings]),
+    warnings: distinctWarnings([...profile.warnings, ...prediction.warnings]),
     seconds: { ingest, predict: seconds },
   });
 };

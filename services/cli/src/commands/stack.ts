@@ -1,6 +1,12 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CloveError } from '@clove/contracts';
 import { type Context, given, number, text } from '../context.js';
 import { type Stack, launch } from '../launcher/launch.js';
+import { STACK_RECORD } from '../remote/connect.js';
+
+/** How often the launcher reports until the gateway is ready; for the bar only. */
+const STEPS_OF_A_START = 4;
 
 /** Starts the whole system as one step on the screen, on what the flags say. */
 export const startStack = async (ctx: Context): Promise<{ stack: Stack; seconds: number }> => {
@@ -13,7 +19,8 @@ export const startStack = async (ctx: Context): Promise<{ stack: Stack; seconds:
     }),
   );
   const step = ctx.screen.step('servers');
-  const done: string[] = [];
+  let said = 0;
+  let started = false;
   let stack: Stack;
   try {
     stack = await launch({
@@ -22,15 +29,18 @@ export const startStack = async (ctx: Context): Promise<{ stack: Stack; seconds:
       ...replicas,
       watch: given(ctx, 'watch'),
       onStep: (sentence) => {
-        done.push(sentence);
-        // Nobody knows how long a start takes on this machine; five steps is what it usually is.
-        step.update(Math.min(0.9, done.length / 6), sentence);
+        said += 1;
+        // What happens later, such as the restart of a service, is news of its own.
+        if (started) ctx.screen.note(`  ${sentence}`);
+        else step.update(Math.min(0.9, said / STEPS_OF_A_START), sentence);
       },
     });
   } catch (error) {
     step.failed();
     throw error;
   }
+  started = true;
+  writeFileSync(recordOf(stack), JSON.stringify({ url: stack.url, pid: process.pid }));
   const seconds = step.done(`Postgres, Redis, ${stack.processes.map((process) => process.name).join(', ')}`);
   if (ctx.signal.aborted) {
     await stopStack(ctx, stack);
@@ -39,9 +49,13 @@ export const startStack = async (ctx: Context): Promise<{ stack: Stack; seconds:
   return { stack, seconds };
 };
 
+/** Where commands on this machine find the stack that runs. */
+const recordOf = (stack: Stack): string => join(stack.home, STACK_RECORD);
+
 /** Stops everything, in order. */
 export const stopStack = async (ctx: Context, stack: Stack): Promise<void> => {
   ctx.screen.note('', 'Stopping …');
+  rmSync(recordOf(stack), { force: true });
   await stack.stop();
   ctx.screen.note('Everything has stopped.');
 };

@@ -2,7 +2,7 @@ import { StartRun } from '@clove/contracts';
 import { type Context, text } from '../context.js';
 import { registryFlags, trainingFlags } from '../flags/groups.js';
 import { checked, ingestOptions, trainingOptions } from '../flags/requests.js';
-import { distinctWarnings, evaluationWarnings, printEvaluation, rejections } from '../screen/views.js';
+import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 /** `clove train`: data to a new model version of the gateway, or to a model folder. */
@@ -29,7 +29,7 @@ export const train = async (ctx: Context): Promise<void> => {
         backend: manifest.training.backend,
       },
       evaluation,
-      warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...warnings]),
+      warnings: distinctWarnings([...profile.warnings, ...warnings]),
       seconds,
     });
     return;
@@ -52,7 +52,7 @@ export const train = async (ctx: Context): Promise<void> => {
     dataset: { id: dataset.id, kind: dataset.kind, rows: dataset.rows, customers: dataset.customers },
     run: { id: run.id, model: run.modelName, version: run.version, backend: run.backend, bestEpoch: run.bestEpoch },
     evaluation,
-    warnings: distinctWarnings([...profile.warnings, ...rejections(profile), ...warnings]),
+    warnings: distinctWarnings([...profile.warnings, ...warnings]),
     seconds: { ingest, train: seconds },
   });
 };

@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   CloveError,
   type DatasetProfile,
@@ -10,8 +10,16 @@ import {
 } from '@clove/contracts';
 import type { Context } from '../context.js';
 import { count } from '../screen/format.js';
-import { describeProfile, rejections } from '../screen/views.js';
-import { findFiles, moveFile, openDatasetFolder, openModelFolder, predictionFormat, withScratch } from '../files.js';
+import { describeProfile } from '../screen/views.js';
+import {
+  checkOutput,
+  findFiles,
+  moveFile,
+  openDatasetFolder,
+  openModelFolder,
+  predictionFormat,
+  withScratch,
+} from '../files.js';
 import { runTask } from './run-task.js';
 import type { DatasetFiles, Tasks } from './tasks.js';
 
@@ -55,7 +63,7 @@ const ingestInto = async (
     { files, options, outDir, scratchDir },
     describeProfile,
   );
-  ctx.screen.warn([...output.warnings, ...rejections(output)]);
+  ctx.screen.warn(output.warnings);
   return { parquet: join(outDir, 'data.parquet'), profile: output, seconds };
 };
 
@@ -70,7 +78,7 @@ const openData = async (
   if (only === undefined) throw new CloveError('invalid-input', '--data: name a file or a folder.');
   const folder = more.length === 0 ? await openDatasetFolder(only) : undefined;
   if (!folder) return ingestInto(ctx, paths, options, scratchDir);
-  ctx.screen.warn([...folder.profile.warnings, ...rejections(folder.profile)]);
+  ctx.screen.warn(folder.profile.warnings);
   return { ...folder, seconds: 0 };
 };
 
@@ -78,13 +86,15 @@ const openData = async (
 export const ingestLocally = async (
   ctx: Context,
   i: { data: readonly string[]; options: IngestOptions; out: string },
-): Promise<{ folder: string; profile: DatasetProfile; seconds: number }> =>
-  withScratch(async (scratchDir) => {
+): Promise<{ folder: string; profile: DatasetProfile; seconds: number }> => {
+  await checkOutput(i.out);
+  return withScratch(async (scratchDir) => {
     const { profile, seconds } = await ingestInto(ctx, i.data, i.options, scratchDir);
     const folder = resolve(i.out);
     for (const name of DATASET_FILES) await moveFile(join(scratchDir, 'dataset', name), join(folder, name));
     return { folder, profile, seconds };
   });
+};
 
 /** Trains a model and writes its folder. */
 export const trainLocally = async (
@@ -96,8 +106,9 @@ export const trainLocally = async (
   manifest: ModelManifest;
   evaluation: EvaluationReport;
   seconds: { ingest: number; train: number };
-}> =>
-  withScratch(async (scratchDir) => {
+}> => {
+  await checkOutput(i.out);
+  return withScratch(async (scratchDir) => {
     const data = await openData(ctx, i.data, i.reading, scratchDir);
     const outDir = join(scratchDir, 'model');
     const { output, seconds } = await step(
@@ -111,6 +122,7 @@ export const trainLocally = async (
     for (const name of MODEL_FILES) await moveFile(join(outDir, name), join(folder, name));
     return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, train: seconds } };
   });
+};
 
 const describeTraining = (manifest: ModelManifest): string =>
   `${manifest.type}: best of ${manifest.training.epochs.length} epochs is ${manifest.training.bestEpoch}; ${manifest.training.backend}`;
@@ -200,6 +212,7 @@ export const generateLocally = async (
 ): Promise<{ file: string; rows: number; seconds: number }> => {
   if (!/\.(csv|csv\.gz|parquet)$/i.test(i.out))
     throw new CloveError('invalid-input', `--out ${i.out}: the name must end in .csv, .csv.gz or .parquet.`);
+  await checkOutput(dirname(resolve(i.out)));
   return withScratch(async (scratchDir) => {
     const made = join(scratchDir, basename(i.out));
     const { output, seconds } = await step(

@@ -94,12 +94,12 @@ const toError = async (response: Response, url: string): Promise<CloveError> => 
     );
   const { code, detail, errors, requestId } = problem.data;
   const known = isProblemCode(code) ? code : 'internal';
-  const hint =
-    known === 'unauthenticated'
-      ? ' Give an API key with --api-key or CLOVE_API_KEY.'
-      : known === 'internal'
-        ? ` The logs have more under request ${requestId}.`
-        : '';
+  if (known === 'unauthenticated')
+    return new CloveError(
+      known,
+      'The gateway wants an API key, and it does not know the one that was sent, if any. Give one with --api-key or CLOVE_API_KEY.',
+    );
+  const hint = known === 'internal' ? ` The logs have more under request ${requestId}.` : '';
   const fields = (errors ?? []).filter((e) => !detail.includes(e.detail)).map((e) => `${e.pointer}: ${e.detail}`);
   return new CloveError(known, [detail + hint, ...fields].join('\n  '), errors ? { errors } : {});
 };

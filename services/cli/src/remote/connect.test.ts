@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { rmSync } from 'node:fs';
 import { resolveConnection } from './connect.js';
 
 const home = (files: Record<string, string>): string => {
@@ -12,7 +12,10 @@ const home = (files: Record<string, string>): string => {
   return folder;
 };
 const running = () =>
-  home({ 'stack.json': '{"url":"http://127.0.0.1:3007","pid":1}', 'api-key.secret': 'local-key\n' });
+  home({
+    'stack.json': JSON.stringify({ url: 'http://127.0.0.1:3007', pid: process.pid }),
+    'api-key.secret': 'local-key\n',
+  });
 
 describe('which gateway a command talks to', () => {
   test('the stack of this checkout, with its key', () => {
@@ -27,6 +30,14 @@ describe('which gateway a command talks to', () => {
       url: 'http://127.0.0.1:3000',
       apiKey: undefined,
     });
+  });
+
+  test('not a stack whose launcher is gone', () => {
+    const child = spawnSync(process.execPath, ['-e', '']);
+    const environment = {
+      CLOVE_HOME: home({ 'stack.json': JSON.stringify({ url: 'http://127.0.0.1:3007', pid: child.pid }) }),
+    };
+    expect(resolveConnection({ values: {}, environment }).url).toBe('http://127.0.0.1:3000');
   });
 
   test('flags win over the environment, the environment over the stack', () => {

@@ -8,6 +8,19 @@ import { type GatewayClient, createClient } from './client.js';
 const DEFAULT_URL = 'http://127.0.0.1:3000';
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
+/** The file in a data folder by which `start` and `demo` tell other commands where their gateway listens. */
+export const STACK_RECORD = 'stack.json';
+
+/** Whether a process with this id is there; a launcher that was killed leaves its record behind. */
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
+
 /** What a stack that runs on this machine has left in its data folder for clients. */
 const localStack = (environment: NodeJS.ProcessEnv): { url: string | undefined; apiKey: string | undefined } => {
   const checkout = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -16,13 +29,9 @@ const localStack = (environment: NodeJS.ProcessEnv): { url: string | undefined; 
     const path = join(home, name);
     return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
   };
-  const record = read('stack.json');
-  const stack: unknown = record === undefined ? undefined : JSON.parse(record);
-  const url =
-    typeof stack === 'object' && stack !== null && 'url' in stack && typeof stack.url === 'string'
-      ? stack.url
-      : undefined;
-  return { url, apiKey: read('api-key.secret') };
+  const record = read(STACK_RECORD);
+  const stack = record === undefined ? undefined : (JSON.parse(record) as { url: string; pid: number });
+  return { url: stack && isAlive(stack.pid) ? stack.url : undefined, apiKey: read('api-key.secret') };
 };
 
 /** An address and the key to send there, none where there is none to send. */

@@ -19,7 +19,7 @@ import {
 import type { Context } from '../context.js';
 import { findFiles, moveFile, predictionFormat } from '../files.js';
 import { bytes, count } from '../screen/format.js';
-import { describeProfile, rejections } from '../screen/views.js';
+import { describeProfile } from '../screen/views.js';
 import type { GatewayClient } from './client.js';
 import { followJob } from './follow.js';
 
@@ -75,7 +75,7 @@ export type RemoteDataset = { dataset: Dataset; profile: DatasetProfile; seconds
 
 const ready = async (ctx: Context, client: GatewayClient, id: string): Promise<Omit<RemoteDataset, 'seconds'>> => {
   const [dataset, profile] = await Promise.all([client.dataset(id), client.datasetProfile(id)]);
-  ctx.screen.warn([...profile.warnings, ...rejections(profile)]);
+  ctx.screen.warn(profile.warnings);
   return { dataset, profile };
 };
 

@@ -55,7 +55,9 @@ describe('what is printed where', () => {
     step.done('done');
     expect(stderr.text()).toBe('');
     screen.warn([{ code: 'w', message: 'a warning', count: 1234 }]);
+    screen.warn([{ code: 'v', message: '12 rows are odd', count: 12 }]);
     expect(stderr.text()).toContain('a warning (1,234)');
+    expect(stderr.text()).toMatch(/12 rows are odd$/m);
   });
 
   test('a warning that comes back is printed once', () => {

@@ -107,11 +107,14 @@ export const createScreen = (o: {
     },
     warn: (warnings) => {
       for (const warning of warnings) {
-        const key = `${warning.code} ${warning.message}`;
+        const message = printable(warning.message);
+        const key = `${warning.code} ${message}`;
         if (warned.has(key)) continue;
         warned.add(key);
-        const counted = warning.count === undefined ? '' : ` (${count(warning.count)})`;
-        line(`  ${onErr('yellow', '! ')}${printable(warning.message)}${counted}`);
+        // Most messages name their count already.
+        const figure = warning.count === undefined ? '' : count(warning.count);
+        const counted = figure === '' || message.includes(figure) ? '' : ` (${figure})`;
+        line(`  ${onErr('yellow', '! ')}${message}${counted}`);
       }
     },
     step: (name) => {
@@ -147,7 +150,7 @@ export const createScreen = (o: {
         },
         done: (summary) => {
           end();
-          const took = seconds();
+          const took = Math.round(seconds() * 1000) / 1000;
           if (!o.quiet) line(`  ${onErr('green', '✓')} ${label} ${duration(took).padStart(7)}  ${printable(summary)}`);
           return took;
         },

@@ -1,11 +1,12 @@
-import type {
-  DatasetProfile,
-  EvaluationReport,
-  LintFinding,
-  Metrics,
-  ProtocolReport,
-  RowPage,
-  Warning,
+import {
+  BaselineName,
+  type DatasetProfile,
+  type EvaluationReport,
+  type LintFinding,
+  type Metrics,
+  type ProtocolReport,
+  type RowPage,
+  type Warning,
 } from '@clove/contracts';
 import { amount, coefficient, count, percent } from './format.js';
 import type { Screen } from './screen.js';
@@ -31,16 +32,6 @@ export const describeProfile = (profile: DatasetProfile): string => {
   const rejected = profile.rejectedRows === 0 ? '' : `, ${count(profile.rejectedRows)} rejected`;
   return `${profile.kind}: ${count(profile.rows)} rows${rejected}${orders}, ${count(profile.customers)} customers${span}`;
 };
-
-/** The rows that an ingest did not take, by reason, each with the first place where it was met; nothing swallowed. */
-export const rejections = (profile: DatasetProfile): Warning[] =>
-  profile.rejectedByReason.map(({ reason, count: rows }) => {
-    const first = profile.rejectedSample.find((row) => row.reason === reason);
-    const where = first
-      ? `, first in ${first.file}, row ${first.row}${first.column === null ? '' : `, column "${first.column}"`}${first.value === null ? '' : `: "${first.value}"`}`
-      : '';
-    return { code: 'rows-rejected', message: `Rows left out: ${reason}${where}.`, count: rows };
-  });
 
 const lintWarnings = (findings: readonly LintFinding[]): Warning[] =>
   findings.filter((finding) => finding.severity !== 'info').map(({ code, message }) => ({ code, message }));
@@ -106,7 +97,10 @@ export const printEvaluation = (
   screen.print('', describe(report.protocol, report.testCustomers));
   printTable(screen, METRIC_COLUMNS, [
     metricCells(name, report.metrics),
-    ...Object.entries(report.baselines).map(([baseline, metrics]) => metricCells(baseline, metrics)),
+    ...BaselineName.options.flatMap((baseline) => {
+      const metrics = report.baselines[baseline];
+      return metrics === undefined ? [] : [metricCells(baseline, metrics)];
+    }),
   ]);
   for (const [baseline, reason] of Object.entries(report.skippedBaselines))
     screen.print(screen.dim(`  ${baseline} is not shown: ${reason}`));
