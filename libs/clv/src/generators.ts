@@ -156,9 +156,9 @@ const PLACES = [
 /** Demand of each day relative to the busiest: a swell to Christmas, a slack February, busy week-ends. */
 const DEMAND = Float64Array.from({ length: DAYS }, (_, day) => {
   const date = new Date(FIRST_DAY_MS + day * DAY_MS);
-  const month = [0.85, 0.75, 0.9, 0.95, 1, 0.95, 0.9, 0.9, 1, 1.05, 1.35, 1.8][date.getUTCMonth()]!;
+  const month = [0.94, 0.88, 0.96, 1, 1.02, 1, 0.96, 0.95, 1, 1.03, 1.14, 1.3][date.getUTCMonth()]!;
   const week = [1.2, 0.9, 0.85, 0.9, 0.95, 1.1, 1.3][date.getUTCDay()]!;
-  return (month * week) / (1.8 * 1.3);
+  return (month * week) / (1.3 * 1.3);
 });
 const MEAN_DEMAND = DEMAND.reduce((sum, x) => sum + x, 0) / DAYS;
 
