@@ -30,6 +30,7 @@ export { type Activation, type MlpOptions } from './mlp.js';
 export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
+export { type TransformerOptions, transformer } from './transformer.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -43,6 +44,7 @@ export {
   type FittedParameters,
   type Forecast,
   type Forecaster,
+  type SpendFrom,
   bootstrapForecaster,
   discountedValue,
   fitForecaster,
@@ -53,3 +55,26 @@ export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-mo
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
 export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
+export {
+  type Boosted,
+  type BoostingData,
+  type BoostingOptions,
+  type Tree,
+  fitBoosted,
+  predictBoosted,
+} from './boosting.js';
+export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
+export { fitDistribution, pitOf } from './families/distribution.js';
+export {
+  type MemberScorer,
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  openSeed,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { HISTORY_COLUMNS } from './families/anchor-features.js';

@@ -48,3 +48,59 @@ export const errorOf = (actual: ArrayLike<number>, expected: ArrayLike<number>):
   }
   return worst;
 };
+
+/** Parameters by name, as rows of a matrix; a vector has one row. */
+export type Matrices = (name: string) => number[][];
+
+/** Reads a flat list of parameters. */
+export const matricesOf =
+  (network: Network, flat: ArrayLike<number>): Matrices =>
+  (name) => {
+    let at = 0;
+    for (const spec of network.params) {
+      const size = spec.shape.reduce((product, length) => product * length, 1);
+      if (spec.name === name) {
+        const values = Array.from({ length: size }, (_, i) => flat[at + i]!);
+        const width = spec.shape.at(-1)!;
+        return Array.from({ length: size / width }, (_, row) => values.slice(row * width, (row + 1) * width));
+      }
+      at += size;
+    }
+    throw new Error(`no parameter ${name}`);
+  };
+
+/** x·W, plus a bias where there is one. */
+export const times = (x: number[], w: number[][], bias?: number[]): number[] =>
+  w[0]!.map((_, j) => x.reduce((sum, value, i) => sum + value * w[i]![j]!, bias?.[j] ?? 0));
+
+/** A batch of sequences of every length from 0 to L, some twice, beside static features. */
+export const sequences = (o: { staticWidth: number; length: number; channels: number; rows: number; seed: number }) => {
+  const rng = new Rng(o.seed);
+  const width = o.staticWidth + o.length * o.channels + o.length;
+  const x = new Float32Array(o.rows * width);
+  const steps: number[][][] = [];
+  const features: number[][] = [];
+  for (let row = 0; row < o.rows; row += 1) {
+    const count = row % (o.length + 1);
+    const at = row * width;
+    for (let i = 0; i < o.staticWidth + o.length * o.channels; i += 1) x[at + i] = rng.normal();
+    for (let t = o.length - count; t < o.length; t += 1) x[at + o.staticWidth + o.length * o.channels + t] = 1;
+    features.push(Array.from(x.subarray(at, at + o.staticWidth)));
+    steps.push(
+      Array.from({ length: count }, (_, k) => {
+        const from = at + o.staticWidth + (o.length - count + k) * o.channels;
+        return Array.from(x.subarray(from, from + o.channels));
+      }),
+    );
+  }
+  const y = Float32Array.from({ length: o.rows }, () => rng.normal());
+  return { x, y, width, steps, features };
+};
+
+/** The mean squared error of plain loops over the rows: `output` gives a row's prediction from its parameters. */
+export const plainLoss =
+  (network: Network, y: Float32Array, output: (p: Matrices, row: number) => number) =>
+  (flat: ArrayLike<number>): number => {
+    const p = matricesOf(network, flat);
+    return y.reduce((sum, target, row) => sum + (output(p, row) - target) ** 2 / y.length, 0);
+  };
