@@ -795,6 +795,26 @@ const words = async (name: string) =>
 
 describe('real files', () => {
   describe.skipIf(without('cdnow'))('CDNOW (skipped where shared/data/cdnow is absent)', () => {
+    test('the whole folder: the master alone is read, and what is left out is named', async () => {
+      const whole = await ingestPaths(
+        at(
+          'cdnow/CDNOW_master.txt',
+          'cdnow/CDNOW_sample.txt',
+          'cdnow/cdnow_customers_summary.csv',
+          'cdnow/cdnow_customers_summary_with_transactions.csv',
+        ),
+        { preset: 'cdnow' },
+      );
+      expect(whole.profile).toMatchObject({ rows: 69_659, customers: 23_570 });
+      expect(whole.profile.warnings).toContainEqual(
+        expect.objectContaining({
+          code: 'file-unused',
+          count: 3,
+          message: expect.stringContaining('CDNOW_sample.txt'),
+        }),
+      );
+    });
+
     test('master: every line is a purchase, equal ones too', async () => {
       const lined = (await words('cdnow/CDNOW_master.txt')).slice(1);
       const { profile } = await ingestPaths(at('cdnow/CDNOW_master.txt'), { preset: 'cdnow' });

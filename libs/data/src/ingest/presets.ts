@@ -45,16 +45,51 @@ const mismatch = (preset: Preset, expected: string, sources: readonly Source[], 
 
 const SAMPLE = 2000;
 
+/** Whether a file is one of CDNOW's order histories: day, number of CDs and dollars in its last three columns. */
+const isCdnowHistory = async (db: Duck, source: Source): Promise<boolean> => {
+  const [date, , dollars] = source.columns.slice(-3);
+  if (!date || !dollars || (source.columns.length !== 4 && source.columns.length !== 5)) return false;
+  const sample = `(SELECT * FROM ${source.relation} LIMIT ${SAMPLE})`;
+  const { numeric, total } = await db.row<{ numeric: number; total: number }>(
+    `SELECT count(${numberOf(dollars)}) AS numeric, count(*) AS total FROM ${sample}`,
+  );
+  return numeric * 2 >= total && (await holdsDates(db, sample, date));
+};
+
+/**
+ * The order histories among the files of the CDNOW folder, and what is left out: the summaries hold no orders, and the
+ * sample is a tenth of the master over again.
+ */
+const findCdnow = async (
+  db: Duck,
+  files: readonly Source[],
+  expected: string,
+): Promise<{ sources: readonly Source[]; warnings: Warning[] }> => {
+  const histories: Source[] = [];
+  for (const file of files) if (await isCdnowHistory(db, file)) histories.push(file);
+  if (histories.length === 0) throw mismatch('cdnow', expected, files);
+  const masters = histories.filter((source) => source.columns.length === 4);
+  const sources = masters.length > 0 ? masters : histories;
+  const unused = files.filter((file) => !sources.includes(file)).map((file) => file.name);
+  const warnings: Warning[] = [];
+  if (unused.length > 0)
+    warnings.push({
+      code: 'file-unused',
+      message: `${unused.join(', ')} was left out: the preset cdnow reads order histories, and the sample only without the master.`,
+      count: unused.length,
+    });
+  return { sources, warnings };
+};
+
 /**
  * CDNOW: customer, day, number of CDs, dollars; the sample has the master's id before its own, and its own is taken.
  * Padded with spaces, with or without a header, so columns go by place. Equal rows are real purchases and stay.
  */
-const planCdnow = async (db: Duck, sources: readonly Source[], options: Options): Promise<Planned> => {
+const planCdnow = async (db: Duck, files: readonly Source[], options: Options): Promise<Planned> => {
   const expected =
     'four columns (customer id, date as YYYYMMDD, number of CDs, dollars), or five with the sample id second';
+  const { sources, warnings } = await findCdnow(db, files, expected);
   const width = sources[0]!.columns.length;
-  if ((width !== 4 && width !== 5) || sources.some((source) => source.columns.length !== width))
-    throw mismatch('cdnow', expected, sources);
   const names = [...(width === 5 ? ['master_id'] : []), 'customer_id', 'date', 'number_of_cds', 'dollar_value'];
   const renamed = sources.map((source) => ({
     ...source,
@@ -67,11 +102,6 @@ const planCdnow = async (db: Duck, sources: readonly Source[], options: Options)
     SourceColumn,
     SourceColumn,
   ];
-  const sample = `(SELECT * FROM ${rows.relation} LIMIT ${SAMPLE})`;
-  const { numeric, total } = await db.row<{ numeric: number; total: number }>(
-    `SELECT count(${numberOf(dollars)}) AS numeric, count(*) AS total FROM ${sample}`,
-  );
-  if (!(await holdsDates(db, sample, date)) || numeric * 2 < total) throw mismatch('cdnow', expected, sources);
   const dates = await readDates(db, rows.relation, date, options.dateFormat ?? '%Y%m%d');
   return {
     plan: {
@@ -91,7 +121,7 @@ const planCdnow = async (db: Duck, sources: readonly Source[], options: Options)
     },
     mapping: { customer: customer.name, time: date.name, quantity: cds.name, amount: dollars.name },
     dateFormat: dates.format.name,
-    warnings: [],
+    warnings,
     judged: sources,
   };
 };

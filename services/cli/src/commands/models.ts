@@ -7,7 +7,7 @@ import { checked } from '../flags/requests.js';
 import type { GatewayClient } from '../remote/client.js';
 import { connect } from '../remote/connect.js';
 import { amount, bytes, coefficient, count, percent } from '../screen/format.js';
-import { evaluationWarnings, printEvaluation, printTable } from '../screen/views.js';
+import { describeEpochs, evaluationWarnings, printEvaluation, printTable } from '../screen/views.js';
 
 /** `name`, `name@alias` or `name@number` to a version: champion, or else the latest, where only the name is given. */
 const resolveVersion = async (client: GatewayClient, reference: string): Promise<ModelVersion> => {
@@ -49,7 +49,7 @@ const showVersion = (ctx: Context, version: ModelVersion) => {
     `${ctx.screen.bold(`${version.model}@${version.version}`)}  ${version.id}${version.aliases.length > 0 ? `  ${version.aliases.join(', ')}` : ''}`,
     `  network   ${manifest.type}, ${count(manifest.parameters)} parameters, ${manifest.schema.features.length} features of ${manifest.kind}`,
     `  target    ${manifest.target}${manifest.horizonDays === null ? '' : `, ${manifest.horizonDays} days`}`,
-    `  training  ${count(manifest.training.rows)} rows, best of ${manifest.training.epochs.length} epochs is ${manifest.training.bestEpoch}; ${manifest.training.backend}`,
+    `  training  ${count(manifest.training.rows)} rows${describeEpochs(manifest.training.epochs.length, manifest.training.bestEpoch)}; ${manifest.training.backend}`,
     `  created   ${version.createdAt}`,
   );
   if (version.evaluation) {

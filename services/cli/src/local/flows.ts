@@ -10,7 +10,7 @@ import {
 } from '@clove/contracts';
 import type { Context } from '../context.js';
 import { count } from '../screen/format.js';
-import { describeProfile } from '../screen/views.js';
+import { describeEpochs, describeProfile } from '../screen/views.js';
 import {
   checkOutput,
   findFiles,
@@ -125,7 +125,7 @@ export const trainLocally = async (
 };
 
 const describeTraining = (manifest: ModelManifest): string =>
-  `${manifest.type}: best of ${manifest.training.epochs.length} epochs is ${manifest.training.bestEpoch}; ${manifest.training.backend}`;
+  `${manifest.type}${describeEpochs(manifest.training.epochs.length, manifest.training.bestEpoch)}; ${manifest.training.backend}`;
 
 /** What a model expects of a file: its kind, and where the target is needed, the target's column. */
 const readingFor = (given: IngestOptions, manifest: ModelManifest, needsTarget: boolean): IngestOptions => {

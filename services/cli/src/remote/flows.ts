@@ -19,7 +19,7 @@ import {
 import type { Context } from '../context.js';
 import { findFiles, moveFile, predictionFormat } from '../files.js';
 import { bytes, count } from '../screen/format.js';
-import { describeProfile } from '../screen/views.js';
+import { describeEpochs, describeProfile } from '../screen/views.js';
 import type { GatewayClient } from './client.js';
 import { followJob } from './follow.js';
 
@@ -145,8 +145,8 @@ export const train = async (
     () => client.startRun(body),
     async ({ id }) => {
       const run = await client.run(id);
-      const best = run.bestEpoch === null ? '' : `: best of ${run.epochs.length} epochs is ${run.bestEpoch}`;
-      return { value: run, summary: `${run.options.model}${best}; ${run.backend ?? ''}` };
+      const epochs = describeEpochs(run.epochs.length, run.bestEpoch);
+      return { value: run, summary: `${run.options.model}${epochs}; ${run.backend ?? ''}` };
     },
   );
   if (!run.evaluation) throw new CloveError('internal', `Run ${run.id} succeeded but has no evaluation.`);

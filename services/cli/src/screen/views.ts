@@ -42,6 +42,10 @@ export const evaluationWarnings = (report: EvaluationReport): Warning[] => [
   ...lintWarnings(report.lint),
 ];
 
+/** How far a training went, after a model's type; nothing for a model that has no epochs. */
+export const describeEpochs = (epochs: number, best: number | null): string =>
+  epochs === 0 || best === null ? '' : `: best of ${epochs} epochs is ${best}`;
+
 /** Drops repetitions: a dataset's warning may come back in its run's. */
 export const distinctWarnings = (warnings: readonly Warning[]): Warning[] => [
   ...new Map(warnings.map((warning) => [`${warning.code} ${warning.message}`, warning])).values(),
