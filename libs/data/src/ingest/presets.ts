@@ -75,7 +75,7 @@ const findCdnow = async (
   if (unused.length > 0)
     warnings.push({
       code: 'file-unused',
-      message: `${unused.join(', ')} was left out: the preset cdnow reads order histories, and the sample only without the master.`,
+      message: `${unused.join(', ')} ${unused.length === 1 ? 'was' : 'were'} left out: the preset cdnow reads order histories, and the sample only without the master.`,
       count: unused.length,
     });
   return { sources, warnings };
