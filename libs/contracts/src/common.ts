@@ -19,6 +19,8 @@ export const ID_PREFIX = {
   dataset: 'ds',
   job: 'job',
   run: 'run',
+  leaderboard: 'lbd',
+  aliasMove: 'mov',
   model: 'mdl',
   version: 'ver',
   evaluation: 'evl',

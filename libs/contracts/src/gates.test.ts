@@ -31,7 +31,7 @@ const report = (metrics: Partial<Metrics> = {}, baselines: EvaluationReport['bas
   lint: [],
   warnings: [],
 });
-const other = (metrics: Partial<Metrics> = {}, test = testOf(report())): GateReference => ({
+const other = (metrics: Partial<Metrics> = {}, test = testOf(report().protocol)): GateReference => ({
   name: 'shop@1',
   metrics: { ...good, ...metrics },
   test,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EvaluationReport, Metrics } from './metrics.js';
+import type { EvaluationReport, Metrics, ProtocolReport } from './metrics.js';
 
 /**
  * Limits that a version must keep before the alias `champion` may move to it: the only place where they stand. Shares,
@@ -43,11 +43,11 @@ const NAMES = {
   normalizedGini: 'normalized Gini',
 } as const satisfies Record<GateResult['measure'], string>;
 
-/** One sentence that names the rows of a test, equal for equal rows. */
-export const testOf = ({ protocol, testCustomers }: EvaluationReport): string =>
+/** Names the rows of a test for people; equal for equal rows of one dataset. */
+export const testOf = (protocol: ProtocolReport): string =>
   protocol.name === 'forward'
-    ? `spend of ${testCustomers} customers in the ${protocol.horizonDays} days after ${protocol.testOrigin}`
-    : `${testCustomers} customers held out at random (seed ${protocol.seed})`;
+    ? `spend of ${protocol.testRows} customers in the ${protocol.horizonDays} days after ${protocol.testOrigin}`
+    : `${protocol.testRows} customers held out at random (seed ${protocol.seed})`;
 
 const atMost = (
   gate: GateName,
@@ -128,7 +128,7 @@ export const judgeGates = (
   probabilistic: readonly GateReference[] = [],
 ): GateResult[] => {
   const own = evaluation.metrics;
-  const test = testOf(evaluation);
+  const test = testOf(evaluation.protocol);
   const gates = [
     atMost('total-bias', 'totalBias', own.totalBias, GATE_LIMITS.totalBias),
     atMost('calibration', 'decileMape', own.decileMape, GATE_LIMITS.decileMape),

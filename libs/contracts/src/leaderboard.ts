@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Warning } from './common.js';
+import { Instant, Slug, Warning, idOf } from './common.js';
+import { JobStatus } from './job-status.js';
 import { LintFinding, Metrics, ProtocolReport } from './metrics.js';
 import { Family, TrainingOptions } from './run.js';
 
@@ -49,3 +50,30 @@ export const LeaderboardReport = z.object({
   seconds: z.number(),
 });
 export type LeaderboardReport = z.infer<typeof LeaderboardReport>;
+
+/** Body of `POST /v1/leaderboards`. */
+export const StartLeaderboard = LeaderboardOptions.extend({
+  datasetId: idOf('ds'),
+  modelName: Slug.optional().describe(
+    'the registry model that receives the winner as a new version; none when left out',
+  ),
+});
+export type StartLeaderboard = z.infer<typeof StartLeaderboard>;
+
+/** A leaderboard as the API shows it. Its status is that of its job. */
+export const Leaderboard = z.object({
+  id: idOf('lbd'),
+  datasetId: idOf('ds').nullable().describe('null where the dataset was deleted'),
+  jobId: idOf('job'),
+  status: JobStatus,
+  modelName: z.string().nullable(),
+  versionId: idOf('ver').nullable().describe('the version that the winner became'),
+  version: z.number().int().nullable(),
+  options: LeaderboardOptions,
+  report: LeaderboardReport.nullable(),
+  createdAt: Instant,
+});
+export type Leaderboard = z.infer<typeof Leaderboard>;
+/** A leaderboard in a list: who won, but not the whole report. */
+export const LeaderboardSummary = Leaderboard.omit({ report: true }).extend({ winner: z.string().nullable() });
+export type LeaderboardSummary = z.infer<typeof LeaderboardSummary>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Day, Instant, Slug, Warning, idOf } from './common.js';
 import { DatasetKind } from './dataset.js';
+import { GateResult } from './gates.js';
 import { EvaluationReport } from './metrics.js';
 import { Epoch, Head, ModelType, PurchaseModel, TrainingOptions } from './run.js';
 
@@ -38,28 +39,30 @@ export type FeatureSchema = z.infer<typeof FeatureSchema>;
 /** A model fitted by maximum likelihood: parameters by their names in the literature. */
 export const FittedParameters = z.object({
   parameters: z.record(z.string(), z.number()),
-  standardErrors: z.record(z.string(), z.number().nullable()).describe('null where the data do not determine it'),
+  standardErrors: z.record(z.string(), z.number().nullable()).describe('null where the data do not determine them'),
+  atBorder: z.array(z.string()).describe('parameters that ran to zero or to infinity: any more would do as well'),
   logCovariance: z
     .array(z.array(z.number()))
     .nullable()
     .describe("covariance of the parameters' logarithms, in the order of parameters"),
-  logLikelihood: z.number(),
-  customers: z.number().int().describe('customers that it was fitted to'),
 });
-export type FittedParameters = z.infer<typeof FittedParameters>;
 
-/**
- * A purchase model and Gamma-Gamma, fitted to the histories at one origin. `nbd` stands in where nobody seems to drop
- * out, which is the limit of the others; `spend` is null where too few bought twice or the fit has no finite mean: then
- * every order is worth `meanSpend`.
- */
+/** A purchase model and Gamma-Gamma, fitted to the histories at one origin: all that a forecast needs. */
 export const ForecasterParameters = z.object({
-  model: PurchaseModel.describe('what was asked for'),
-  purchaseModel: z.enum([...PurchaseModel.options, 'nbd']).describe('what was fitted'),
+  model: z.enum(['nbd', ...PurchaseModel.options]).describe('nbd: nobody drops out, the limit of the others'),
+  inPlaceOf: z
+    .object({ model: z.enum(['nbd', ...PurchaseModel.options]), reason: z.string() })
+    .nullable()
+    .describe('what was asked for and why it could not be fitted'),
   unitDays: z.number().positive().describe('unit of time of the parameters'),
   purchase: FittedParameters,
-  spend: FittedParameters.nullable(),
-  meanSpend: z.number().describe('mean spend an order, over customers with a positive one'),
+  spend: FittedParameters,
+  spendFrom: z.enum(['order-days', 'repeat-days']).describe("which order days tell a customer's spend"),
+  logLikelihood: z.number(),
+  spendLogLikelihood: z.number(),
+  customers: z.number().int(),
+  repeaters: z.number().int(),
+  refundShare: z.number().describe('of the amounts, deducted from the forecast'),
 });
 export type ForecasterParameters = z.infer<typeof ForecasterParameters>;
 
@@ -165,6 +168,7 @@ export const ArtifactName = z.enum([
   'model.json',
   'checkpoint.safetensors',
   'evaluation.json',
+  'report.html',
 ]);
 export type ArtifactName = z.infer<typeof ArtifactName>;
 
@@ -173,15 +177,22 @@ export const ModelVersion = z.object({
   model: z.string(),
   version: z.number().int().min(1),
   runId: idOf('run').nullable(),
+  leaderboardId: idOf('lbd').nullable().describe('the leaderboard that it won; its report is there'),
   aliases: z.array(z.string()),
   manifest: ModelManifest,
   evaluation: EvaluationReport.nullable(),
+  gates: z.array(GateResult).describe('whether `champion` may move to it now, and why not'),
   artifacts: z.array(z.object({ name: ArtifactName, bytes: z.number().int(), sha256: z.string() })),
   createdAt: Instant,
 });
 export type ModelVersion = z.infer<typeof ModelVersion>;
 
-export const ModelVersionSummary = ModelVersion.omit({ manifest: true, artifacts: true, evaluation: true }).extend({
+export const ModelVersionSummary = ModelVersion.omit({
+  manifest: true,
+  artifacts: true,
+  evaluation: true,
+  gates: true,
+}).extend({
   type: ModelType,
   kind: DatasetKind,
   metrics: EvaluationReport.shape.metrics.nullable(),
@@ -199,8 +210,24 @@ export const Model = z.object({
 export type Model = z.infer<typeof Model>;
 
 /** Body of `PUT /v1/models/{name}/aliases/{alias}`. */
-export const SetAlias = z.object({ version: z.number().int().min(1) });
+export const SetAlias = z.object({
+  version: z.number().int().min(1),
+  force: z.boolean().default(false).describe('move `champion` though a gate fails; the history of the alias keeps it'),
+});
 export type SetAlias = z.infer<typeof SetAlias>;
+
+/** One move of an alias: who moved it from where to where, and what the gates said. */
+export const AliasMove = z.object({
+  id: idOf('mov'),
+  alias: z.string(),
+  version: z.number().int().nullable().describe('null: the alias was removed'),
+  former: z.number().int().nullable().describe('null: it pointed nowhere'),
+  forced: z.boolean().describe('made against a failing gate'),
+  gates: z.array(GateResult).describe('of moves of `champion`, at their time'),
+  movedBy: z.string(),
+  createdAt: Instant,
+});
+export type AliasMove = z.infer<typeof AliasMove>;
 
 /**
  * Names a version: its id, `name` (champion, or else the latest), `name@alias` or `name@number`.

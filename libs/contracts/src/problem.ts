@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GateResult } from './gates.js';
 
 /**
  * Every error code that a user can meet, with its HTTP status. Codes are stable: clients may switch on them.
@@ -11,6 +12,7 @@ export const PROBLEMS = {
   'not-found': { status: 404, title: 'No such thing' },
   conflict: { status: 409, title: 'Not possible in the present state' },
   'illegal-transition': { status: 409, title: 'Not possible in the present state' },
+  'gate-failed': { status: 409, title: 'The version does not pass the gates' },
   'upload-too-large': { status: 413, title: 'The upload is too large' },
   'unsupported-media-type': { status: 415, title: 'This content type is not accepted here' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
@@ -44,10 +46,16 @@ export const Problem = z.object({
   code: z.string(),
   requestId: z.string(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  gates: z.array(GateResult).optional().describe('gate-failed: what each gate says, with its figures'),
 });
 export type Problem = z.infer<typeof Problem>;
 
-type Where = { pointer?: string; errors?: { pointer: string; detail: string }[]; cause?: unknown };
+type Where = {
+  gates?: readonly GateResult[];
+  pointer?: string;
+  errors?: { pointer: string; detail: string }[];
+  cause?: unknown;
+};
 
 /**
  * The one error that Clove's packages throw on purpose. `code` is stable; `message` says what is wrong and what to do.
@@ -58,10 +66,13 @@ export class CloveError extends Error {
   readonly code: ProblemCode;
   readonly retryable: boolean;
   readonly errors: readonly { pointer: string; detail: string }[];
+  /** of 'gate-failed': every gate, passed or not */
+  readonly gates: readonly GateResult[];
   constructor(code: ProblemCode, message: string, where: Where & { retryable?: boolean } = {}) {
     super(message, where.cause === undefined ? undefined : { cause: where.cause });
     this.code = code;
     this.retryable = where.retryable ?? code === 'unavailable';
+    this.gates = where.gates ?? [];
     this.errors = where.errors ?? (where.pointer === undefined ? [] : [{ pointer: where.pointer, detail: message }]);
   }
 }

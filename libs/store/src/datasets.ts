@@ -80,7 +80,13 @@ export function openDatasets(db: Database): Datasets {
         const user = await tx.job.findFirst({
           where: {
             status: { in: ['queued', 'running'] },
-            OR: [{ dataset: { id } }, { run: ofDataset }, { evaluation: ofDataset }, { prediction: ofDataset }],
+            OR: [
+              { dataset: { id } },
+              { run: ofDataset },
+              { leaderboard: ofDataset },
+              { evaluation: ofDataset },
+              { prediction: ofDataset },
+            ],
           },
           select: { id: true, kind: true, status: true },
         });

@@ -11,7 +11,13 @@ const SILENT_MS = 60_000;
 /** As many jobs as the reconciler looks at in one round. */
 const WAITING_LIMIT = 1000;
 
-const RESOURCE_OF = { ingest: 'dataset', train: 'run', evaluate: 'evaluation', predict: 'prediction' } as const;
+const RESOURCE_OF = {
+  ingest: 'dataset',
+  train: 'run',
+  leaderboard: 'leaderboard',
+  evaluate: 'evaluation',
+  predict: 'prediction',
+} as const;
 
 export const withAttempts = { attempts: { orderBy: { number: 'asc' } } } as const satisfies Prisma.JobInclude;
 type JobRow = Prisma.JobGetPayload<{ include: typeof withAttempts }>;
@@ -56,6 +62,12 @@ function toQueued(row: QueuedRow): QueuedJob {
       return { kind, payload: shown(JOBS.ingest.payload, { ...base, datasetId: row.resourceId }, what), attempt };
     case 'train':
       return { kind, payload: shown(JOBS.train.payload, { ...base, runId: row.resourceId }, what), attempt };
+    case 'leaderboard':
+      return {
+        kind,
+        payload: shown(JOBS.leaderboard.payload, { ...base, leaderboardId: row.resourceId }, what),
+        attempt,
+      };
     case 'evaluate':
       return { kind, payload: shown(JOBS.evaluate.payload, { ...base, evaluationId: row.resourceId }, what), attempt };
     case 'predict':
@@ -83,6 +95,7 @@ async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
   const inputs = [
     { dataset: { isNot: null } },
     { run: hasDataset },
+    { leaderboard: hasDataset },
     { evaluation: hasDataset },
     { prediction: hasDataset },
   ];

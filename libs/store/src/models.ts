@@ -1,6 +1,18 @@
-import { EvaluationReport, Model, ModelVersion, ModelVersionSummary, Slug, type Metrics } from '@clove/contracts';
-import { check, notFound, shown, type Database, type Queryable } from './database.js';
+import {
+  AliasMove,
+  CloveError,
+  EvaluationReport,
+  Model,
+  ModelVersion,
+  ModelVersionSummary,
+  Slug,
+  type GateResult,
+  type Metrics,
+} from '@clove/contracts';
+import { check, json, notFound, shown, type Database, type Queryable } from './database.js';
+import { gatesOf, withOwnEvaluation } from './gates.js';
 import type { Prisma } from './generated/client.js';
+import { newId } from './ids.js';
 import { page } from './paging.js';
 import type { Models } from './registry.js';
 
@@ -13,7 +25,7 @@ const MAX_NUMBER = 2 ** 31 - 1;
 const withParts = {
   model: { select: { name: true } },
   aliases: { select: { alias: true }, orderBy: { alias: 'asc' } },
-  run: { select: { evaluation: { select: { report: true } } } },
+  ...withOwnEvaluation,
 } as const satisfies Prisma.ModelVersionInclude;
 type VersionRow = Prisma.ModelVersionGetPayload<{ include: typeof withParts }>;
 
@@ -22,17 +34,19 @@ const parts = (row: Omit<VersionRow, 'manifest' | 'artifacts'>) => ({
   model: row.model.name,
   version: row.number,
   runId: row.runId,
+  leaderboardId: row.leaderboardId,
   aliases: row.aliases.map(({ alias }) => alias),
   createdAt: row.createdAt.toISOString(),
 });
 
-const toVersion = (row: VersionRow): ModelVersion =>
+const toVersion = (row: VersionRow, gates: GateResult[]): ModelVersion =>
   shown(
     ModelVersion,
     {
       ...parts(row),
       manifest: row.manifest,
-      evaluation: row.run?.evaluation?.report ?? null,
+      evaluation: row.evaluations[0]?.report ?? null,
+      gates,
       artifacts: row.artifacts,
     },
     `model version (${row.id})`,
@@ -40,7 +54,7 @@ const toVersion = (row: VersionRow): ModelVersion =>
 
 function toSummary(row: Omit<VersionRow, 'manifest' | 'artifacts'>): ModelVersionSummary {
   const what = `model version (${row.id})`;
-  const report = row.run?.evaluation?.report ?? null;
+  const report = row.evaluations[0]?.report ?? null;
   const metrics: Metrics | null = report === null ? null : shown(EvaluationReport, report, what).metrics;
   return shown(ModelVersionSummary, { ...parts(row), type: row.type, kind: row.kind, metrics }, what);
 }
@@ -74,7 +88,7 @@ export async function findVersion(
 ): Promise<ModelVersion> {
   const row = await db.modelVersion.findFirst({ where, include: withParts, orderBy: { number: 'desc' } });
   if (row === null) throw notFound('model version', name);
-  return toVersion(row);
+  return toVersion(row, await gatesOf(db, row));
 }
 
 async function get(db: Database, name: string) {
@@ -86,6 +100,20 @@ async function get(db: Database, name: string) {
 /** 'not-found' where there is no such version. */
 export async function requireVersion(tx: Queryable, id: string): Promise<void> {
   if ((await tx.modelVersion.count({ where: { id } })) === 0) throw notFound('model version', id);
+}
+
+/** Where an alias points, null for nowhere; the model is locked, so that its moves happen one after the other. */
+async function formerOf(tx: Queryable, modelId: string, alias: string): Promise<number | null> {
+  await tx.$queryRaw`SELECT id FROM models WHERE id = ${modelId} FOR UPDATE`;
+  const row = await tx.modelAlias.findUnique({ where: { modelId_alias: { modelId, alias } } });
+  return row?.number ?? null;
+}
+
+async function keepMove(
+  tx: Queryable,
+  { gates, ...move }: Omit<Prisma.AliasMoveUncheckedCreateInput, 'id' | 'gates'> & { gates: GateResult[] },
+): Promise<void> {
+  await tx.aliasMove.create({ data: { id: newId('aliasMove'), ...move, gates: json(gates) } });
 }
 
 export function openModels(db: Database): Models {
@@ -129,25 +157,62 @@ export function openModels(db: Database): Models {
       return byNumber(name, number);
     },
 
-    setAlias: async (name, alias, number) => {
+    setAlias: async (name, alias, number, { force = false, movedBy = 'unknown' } = {}) => {
       check(Slug, alias, 'alias');
       const { id: modelId } = await get(db, name);
-      if (number > MAX_NUMBER || (await db.modelVersion.count({ where: { modelId, number } })) === 0) {
-        throw notFound('model version', `${name}@${number}`);
-      }
-      // versions are never removed, and a foreign key holds the alias to one
-      await db.modelAlias.upsert({
-        where: { modelId_alias: { modelId, alias } },
-        create: { modelId, alias, number },
-        update: { number },
+      await db.$transaction(async (tx) => {
+        const former = await formerOf(tx, modelId, alias);
+        const version =
+          number > MAX_NUMBER
+            ? null
+            : await tx.modelVersion.findUnique({
+                where: { modelId_number: { modelId, number } },
+                include: withOwnEvaluation,
+              });
+        if (version === null) throw notFound('model version', `${name}@${number}`);
+        if (former === number) return;
+        const gates = alias === CHAMPION ? await gatesOf(tx, version) : [];
+        const failed = gates.filter(({ passed }) => !passed);
+        if (failed.length > 0 && !force) {
+          throw new CloveError(
+            'gate-failed',
+            `${name}@${number} does not become champion: ${failed.map(({ message }) => message).join(' ')} ` +
+              'Train a better version, or move the alias with force.',
+            {
+              gates,
+              errors: failed.map(({ gate, message }) => ({ pointer: '/version', detail: `${gate}: ${message}` })),
+            },
+          );
+        }
+        // versions are never removed, and a foreign key holds the alias to one
+        await tx.modelAlias.upsert({
+          where: { modelId_alias: { modelId, alias } },
+          create: { modelId, alias, number },
+          update: { number },
+        });
+        await keepMove(tx, { modelId, alias, number, former, forced: failed.length > 0, gates, movedBy });
       });
       return toModel(await get(db, name));
     },
 
-    removeAlias: async (name, alias) => {
+    removeAlias: async (name, alias, movedBy = 'unknown') => {
       const { id: modelId } = await get(db, name);
-      const { count } = await db.modelAlias.deleteMany({ where: { modelId, alias } });
-      if (count === 0) throw notFound('alias', `${name}@${alias}`);
+      await db.$transaction(async (tx) => {
+        const former = await formerOf(tx, modelId, alias);
+        const { count } = await tx.modelAlias.deleteMany({ where: { modelId, alias } });
+        if (count === 0) throw notFound('alias', `${name}@${alias}`);
+        await keepMove(tx, { modelId, alias, number: null, former, forced: false, gates: [], movedBy });
+      });
+    },
+
+    moves: async (name, query) => {
+      const { id: modelId } = await get(db, name);
+      return page(
+        query,
+        ({ where, ...args }) => db.aliasMove.findMany({ ...args, where: { ...where, modelId } }),
+        ({ number, createdAt, ...row }) =>
+          shown(AliasMove, { ...row, version: number, createdAt: createdAt.toISOString() }, `alias move (${row.id})`),
+      );
     },
   };
 }

@@ -4,6 +4,7 @@ import { openDatasets } from './datasets.js';
 import { openEvaluations } from './evaluations.js';
 import { openIdempotency } from './idempotency.js';
 import { openJobs } from './jobs.js';
+import { openLeaderboards } from './leaderboards.js';
 import { openModels } from './models.js';
 import { openPredictions } from './predictions.js';
 import type { Registry } from './registry.js';
@@ -17,6 +18,7 @@ export function openRegistry(databaseUrl: string, options: { maxConnections?: nu
     jobs: guarded(openJobs(db), where),
     datasets: guarded(openDatasets(db), where),
     runs: guarded(openRuns(db), where),
+    leaderboards: guarded(openLeaderboards(db), where),
     models: guarded(openModels(db), where),
     evaluations: guarded(openEvaluations(db), where),
     predictions: guarded(openPredictions(db), where),

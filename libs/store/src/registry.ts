@@ -3,7 +3,7 @@
  * artifact store only holds files.
  *
  * Words:
- * - **job**: queued work that makes one resource (dataset, run, evaluation or prediction). Its moves are
+ * - **job**: queued work that makes one resource (dataset, run, leaderboard, evaluation or prediction). Its moves are
  *   `JOB_TRANSITIONS` of the contracts, made in one place (`job-moves.ts`); each grows `revision`.
  * - **attempt**: one worker's try at a job, numbered from 1 over the job's whole life.
  * - **delivery**: one queueing of a job by a user: 1 at creation and one more with each retry. It is the `attempt` of
@@ -13,6 +13,7 @@
  * contract, 'unavailable' (retryable) where Postgres does not answer. What a method throws beyond these is said there.
  */
 import type {
+  AliasMove,
   ApiKey,
   ArtifactName,
   Dataset,
@@ -28,6 +29,10 @@ import type {
   JobPayload,
   JobStatus,
   Json,
+  Leaderboard,
+  LeaderboardOptions,
+  LeaderboardReport,
+  LeaderboardSummary,
   Model,
   ModelManifest,
   ModelVersion,
@@ -137,9 +142,42 @@ export interface Runs {
       versionId: string;
       manifest: ModelManifest;
       evaluation: EvaluationReport;
-      artifacts: { name: ArtifactName; bytes: number; sha256: string }[];
+      artifacts: VersionFile[];
     },
   ): Promise<ModelVersion>;
+}
+
+/** Files of a version, as they lie in the artifact store. */
+export type VersionFile = { name: ArtifactName; bytes: number; sha256: string };
+
+export interface Leaderboards {
+  /** 'conflict' where the dataset is not ready. Without a model name the winner becomes no version. */
+  create(input: {
+    datasetId: string;
+    modelName?: string | undefined;
+    options: LeaderboardOptions;
+    requestId: string;
+  }): Promise<{ leaderboard: Leaderboard; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Leaderboard>;
+  /** Newest first. */
+  list(query: PageQuery & { datasetId?: string | undefined }): Promise<Page<LeaderboardSummary>>;
+  /**
+   * Takes the report and, where a model name was given and `winner` is not null, registers the winner as `Runs.complete`
+   * does. Done before: answers what is there, whatever the new version's id. 'conflict' where the job has failed or was
+   * cancelled.
+   */
+  complete(
+    id: string,
+    result: {
+      report: LeaderboardReport;
+      winner: {
+        versionId: string;
+        manifest: ModelManifest;
+        evaluation: EvaluationReport;
+        artifacts: VersionFile[];
+      } | null;
+    },
+  ): Promise<Leaderboard>;
 }
 
 export interface Models {
@@ -152,9 +190,14 @@ export interface Models {
   versionById(id: string): Promise<ModelVersion>;
   /** @param ref a version id, `name` (champion, or else the latest), `name@alias` or `name@number` */
   resolve(ref: string): Promise<ModelVersion>;
-  /** Points `alias` (a Slug) at a version; the former target is not kept. */
-  setAlias(name: string, alias: string, number: number): Promise<Model>;
-  removeAlias(name: string, alias: string): Promise<void>;
+  /**
+   * Points `alias` (a Slug) at a version and keeps the move. `champion` moves only to a version that passes the gates, or
+   * with `force`: else 'gate-failed', with what each gate says. Moves of one model happen one after the other.
+   */
+  setAlias(name: string, alias: string, number: number, by?: { force?: boolean; movedBy?: string }): Promise<Model>;
+  removeAlias(name: string, alias: string, movedBy?: string): Promise<void>;
+  /** Every move of the model's aliases since its second version, newest first; the first version is champion unmoved. */
+  moves(name: string, query: PageQuery): Promise<Page<AliasMove>>;
 }
 
 export interface Evaluations {
@@ -239,6 +282,7 @@ export interface Registry {
   readonly jobs: Jobs;
   readonly datasets: Datasets;
   readonly runs: Runs;
+  readonly leaderboards: Leaderboards;
   readonly models: Models;
   readonly evaluations: Evaluations;
   readonly predictions: Predictions;

@@ -1,22 +1,14 @@
-import {
-  Epoch,
-  EvaluationReport,
-  ModelManifest,
-  ModelVersion,
-  Run,
-  RunSummary,
-  Slug,
-  TrainingOptions,
-} from '@clove/contracts';
-import { check, json, notFound, shown, type Database, type Queryable } from './database.js';
+import { Epoch, ModelManifest, Run, RunSummary, Slug, TrainingOptions } from '@clove/contracts';
+import { check, json, notFound, shown, type Database } from './database.js';
 import { holdDataset } from './datasets.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
 import { refuseEnded } from './job-moves.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
-import { CHAMPION, findVersion } from './models.js';
+import { findVersion } from './models.js';
 import { page } from './paging.js';
 import type { Runs } from './registry.js';
+import { addVersion } from './versions.js';
 
 const forSummary = {
   job: { select: { status: true } },
@@ -44,16 +36,6 @@ const summary = (row: Prisma.RunGetPayload<{ include: typeof forSummary }>) => (
 
 const toRun = (row: Prisma.RunGetPayload<{ include: typeof forRun }>): Run =>
   shown(Run, { ...summary(row), epochs: row.epochs, evaluation: row.evaluation?.report ?? null }, `run (${row.id})`);
-
-/** The model of that name, made if it is new, and its next number; others wait for it until the transaction ends. */
-async function nextVersion(tx: Queryable, name: string): Promise<{ modelId: string; number: number }> {
-  const [row] = await tx.$queryRaw<{ modelId: string; number: number }[]>`
-    INSERT INTO models (id, name, last_version) VALUES (${newId('model')}, ${name}, 1)
-    ON CONFLICT (name) DO UPDATE SET last_version = models.last_version + 1
-    RETURNING id AS "modelId", last_version AS "number"`;
-  if (row === undefined) throw notFound('model', name);
-  return row;
-}
 
 export function openRuns(db: Database): Runs {
   const exists = async (id: string) => {
@@ -110,10 +92,7 @@ export function openRuns(db: Database): Runs {
     },
 
     complete: async (runId, result) => {
-      const versionId = check(ModelVersion.shape.id, result.versionId, 'version id');
       const manifest = check(ModelManifest, result.manifest, 'model manifest');
-      const report = check(EvaluationReport, result.evaluation, 'evaluation report');
-      const artifacts = check(ModelVersion.shape.artifacts, result.artifacts, 'list of artifacts');
       const { backend, bestEpoch } = manifest.training;
       await db.$transaction(async (tx) => {
         // completions of one run, one after the other: the second finds the version of the first
@@ -122,33 +101,10 @@ export function openRuns(db: Database): Runs {
         if (run === null) throw notFound('run', runId);
         if ((await tx.modelVersion.count({ where: { runId } })) > 0) return;
         refuseEnded(run.job);
-        const { modelId, number } = await nextVersion(tx, run.modelName);
-        await tx.modelVersion.create({
-          data: {
-            id: versionId,
-            modelId,
-            number,
-            runId,
-            type: manifest.type,
-            kind: manifest.kind,
-            manifest: json(manifest),
-            artifacts: json(artifacts),
-          },
-        });
-        if (number === 1) await tx.modelAlias.create({ data: { modelId, alias: CHAMPION, number } });
-        await tx.evaluation.create({
-          data: {
-            id: newId('evaluation'),
-            runId,
-            versionId,
-            datasetId: run.datasetId,
-            testOrigin: report.protocol.testOrigin,
-            report: json(report),
-          },
-        });
+        await addVersion(tx, run.modelName, { runId }, run.datasetId, result);
         await tx.run.update({ where: { id: runId }, data: { backend, bestEpoch } });
       });
-      return findVersion(db, { runId }, versionId);
+      return findVersion(db, { runId }, result.versionId);
     },
   };
 }

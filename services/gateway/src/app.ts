@@ -13,6 +13,7 @@ import { startReconciler } from './plugins/reconciler.js';
 import { datasetRoutes } from './routes/datasets.js';
 import { evaluationRoutes } from './routes/evaluations.js';
 import { jobRoutes } from './routes/jobs.js';
+import { leaderboardRoutes } from './routes/leaderboards.js';
 import { modelRoutes } from './routes/models.js';
 import { predictionRoutes } from './routes/predictions.js';
 import { runRoutes } from './routes/runs.js';
@@ -103,6 +104,7 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
       await v1.register(sessionRoutes(gateway));
       await v1.register(datasetRoutes(gateway));
       await v1.register(runRoutes(gateway));
+      await v1.register(leaderboardRoutes(gateway));
       await v1.register(modelRoutes(gateway));
       await v1.register(predictionRoutes(gateway));
       await v1.register(evaluationRoutes(gateway));

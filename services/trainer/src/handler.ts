@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  ArtifactName,
   CloveError,
   DatasetProfile,
   type Epoch,
@@ -9,11 +8,12 @@ import {
   type ModelManifest,
   type TrainingOptions,
 } from '@clove/contracts';
-import { type Handlers, type Logger, runInThread } from '@clove/runtime';
-import { type ArtifactStore, type Registry, artifactKeys, newId } from '@clove/store';
+import { type Handlers, runInThread } from '@clove/runtime';
+import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
+import { storeVersion } from './model-files.js';
 import type { TrainInput, TrainMessage } from './train-model.js';
 
-/** What the handler of `train` jobs works with. */
+/** What the handlers of the trainer work with. */
 export type TrainerContext = {
   registry: Registry;
   artifacts: ArtifactStore;
@@ -71,45 +71,16 @@ export const trainHandler =
       });
       await epochs.done();
 
-      await register(context, runId, outDir, { manifest, evaluation }, signal, logger);
+      signal.throwIfAborted();
+      await storeVersion(artifacts, outDir, async (files) => {
+        const { id, model, version } = await registry.runs.complete(runId, { manifest, evaluation, ...files });
+        logger.info({ model, version }, 'version registered');
+        return id;
+      });
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
   };
-
-/**
- * Stores the files of a finished training under a new version's keys and registers the version. Where the registry says no,
- * or has a version of this run already, the files are removed; where it did not answer they stay, for it may have
- * registered them.
- */
-const register = async (
-  { registry, artifacts }: TrainerContext,
-  runId: string,
-  modelDir: string,
-  made: { manifest: ModelManifest; evaluation: EvaluationReport },
-  signal: AbortSignal,
-  logger: Logger,
-): Promise<void> => {
-  const versionId = newId('version');
-  let needed = false;
-  try {
-    const files: { name: ArtifactName; bytes: number; sha256: string }[] = [];
-    const there = new Set(await readdir(modelDir));
-    for (const name of ArtifactName.options.filter((option) => there.has(option))) {
-      files.push({ name, ...(await artifacts.putFile(artifactKeys.version(versionId, name), join(modelDir, name))) });
-    }
-    signal.throwIfAborted();
-    needed = true;
-    const { id, model, version } = await registry.runs.complete(runId, { ...made, versionId, artifacts: files });
-    needed = id === versionId;
-    logger.info({ model, version }, 'version registered');
-  } catch (error) {
-    if (error instanceof CloveError && !error.retryable) needed = false;
-    throw error;
-  } finally {
-    if (!needed) for (const name of ArtifactName.options) await artifacts.remove(artifactKeys.version(versionId, name));
-  }
-};
 
 /** Calls `write` for one item after the other; `done` waits for all and throws what the first failure threw. */
 const inOrder = <T>(write: (item: T) => Promise<void>) => {

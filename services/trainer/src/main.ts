@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
 import { createLogger, onShutdown, parseEnv, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
-import { trainHandler } from './handler.js';
+import { type TrainerContext, trainHandler } from './handler.js';
+import { leaderboardHandler } from './leaderboard-handler.js';
 
 const SERVICE = 'trainer';
 
@@ -15,20 +16,19 @@ async function main(): Promise<void> {
   const scratchDir = env.SCRATCH_DIR ?? tmpdir();
   await mkdir(scratchDir, { recursive: true });
   const registry = openRegistry(env.DATABASE_URL);
+  const context: TrainerContext = {
+    registry,
+    artifacts: openArtifacts(env.ARTIFACTS_DIR),
+    scratchDir,
+    backend: env.TRAINER_BACKEND,
+    memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
+    threads: env.THREADS,
+  };
   const worker = startWorker({
     redisUrl: env.REDIS_URL,
     service: SERVICE,
     queue: 'train',
-    handlers: {
-      train: trainHandler({
-        registry,
-        artifacts: openArtifacts(env.ARTIFACTS_DIR),
-        scratchDir,
-        backend: env.TRAINER_BACKEND,
-        memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
-        threads: env.THREADS,
-      }),
-    },
+    handlers: { train: trainHandler(context), leaderboard: leaderboardHandler(context) },
     ledger: registry.jobs,
     logger,
     concurrency: env.CONCURRENCY,

@@ -1,6 +1,8 @@
 import {
+  type LearningData,
   type Sample,
   type Table,
+  addDays,
   SNAPSHOT_FEATURE_NAMES,
   SNAPSHOT_TARGET,
   forwardOrigins,
@@ -20,12 +22,8 @@ import { type DuckOptions, loadFeatures, snapshot } from '@clove/data';
 
 /** Rows for a training: who teaches, who steers early stopping, who judges at the end. */
 export type Samples = {
-  /** name of the target */
-  target: string;
-  /** feature columns to learn from */
-  columns: string[];
-  train: Sample;
-  validation: Sample;
+  /** origins with their training and validation rows, and the customers of `test` without labels */
+  data: LearningData;
   test: Sample;
   protocol: ProtocolReport;
   /** protocol forward only */
@@ -33,7 +31,26 @@ export type Samples = {
   warnings: Warning[];
 };
 
-type Source = DuckOptions & { parquet: string; profile: DatasetProfile; options: TrainingOptions; signal: AbortSignal };
+/** The options that say which rows there are. */
+export type SplitOptions = Pick<
+  TrainingOptions,
+  | 'target'
+  | 'ignoreColumns'
+  | 'testFraction'
+  | 'validationFraction'
+  | 'seed'
+  | 'horizonDays'
+  | 'testOrigin'
+  | 'origins'
+  | 'originStrideDays'
+>;
+
+export type Source = DuckOptions & {
+  parquet: string;
+  profile: DatasetProfile;
+  options: SplitOptions;
+  signal: AbortSignal;
+};
 
 /** Fewer customers than this teach a network nothing, and test nothing. */
 const FEWEST_ROWS = 50;
@@ -89,12 +106,17 @@ const fromFeatures = async (source: Source, onStage: (stage: string) => void): P
     table: pickRows(table, rows),
     target: Float64Array.from(rows, (row) => labels.values[row]!),
   });
+  const test = sample(split.test);
   return {
-    target,
-    columns,
-    train: sample(split.train),
-    validation: sample(split.validation),
-    test: sample(split.test),
+    data: {
+      kind: 'features',
+      target,
+      horizonDays: null,
+      columns,
+      origins: [{ train: sample(split.train), validation: sample(split.validation) }],
+      latest: test.table,
+    },
+    test,
     protocol: {
       name: 'random',
       horizonDays: null,
@@ -183,27 +205,12 @@ const fromTransactions = async (source: Source, onStage: (stage: string) => void
     });
   }
 
-  const train: Sample[] = [];
-  const validation: Sample[] = [];
+  const origins: { train: Sample; validation: Sample }[] = [];
   for (const origin of trainingOrigins) {
     onStage(`features as of ${origin}`);
-    const seen = await labelledSnapshot(source, origin);
-    const held = seen.table.ids.map((id) => isValidationCustomer(id, options.validationFraction, options.seed));
-    const rows = Int32Array.from(held.keys());
-    train.push(
-      pickSample(
-        seen,
-        rows.filter((row) => !held[row]!),
-      ),
-    );
-    validation.push(
-      pickSample(
-        seen,
-        rows.filter((row) => held[row]!),
-      ),
-    );
+    origins.push(splitCustomers(await labelledSnapshot(source, origin), options));
   }
-  const samples = { train: stackSamples(train), validation: stackSamples(validation) };
+  const samples = stackOrigins(origins);
   if (samples.train.table.rows + samples.validation.table.rows < FEWEST_ROWS || samples.validation.table.rows === 0) {
     throw new CloveError(
       'not-enough-data',
@@ -221,9 +228,14 @@ const fromTransactions = async (source: Source, onStage: (stage: string) => void
   onStage(`features as of ${testOrigin}`);
   const test = await labelledSnapshot(source, testOrigin);
   return {
-    ...samples,
-    target: SNAPSHOT_TARGET,
-    columns: SNAPSHOT_FEATURE_NAMES.filter((name) => !options.ignoreColumns.includes(name)),
+    data: {
+      kind: 'transactions',
+      target: SNAPSHOT_TARGET,
+      horizonDays,
+      columns: SNAPSHOT_FEATURE_NAMES.filter((name) => !options.ignoreColumns.includes(name)),
+      origins,
+      latest: test.table,
+    },
     test,
     protocol: {
       name: 'forward',
@@ -248,13 +260,93 @@ const labelledSnapshot = async (source: Source, asOf: string): Promise<Sample> =
   return { table, target: labels.values };
 };
 
+/** The same customer is in validation at every origin, or at none. */
+const splitCustomers = (seen: Sample, o: SplitOptions): { train: Sample; validation: Sample } => {
+  const held = seen.table.ids.map((id) => isValidationCustomer(id, o.validationFraction, o.seed));
+  const rows = Int32Array.from(held.keys());
+  return {
+    train: pickSample(
+      seen,
+      rows.filter((row) => !held[row]!),
+    ),
+    validation: pickSample(
+      seen,
+      rows.filter((row) => held[row]!),
+    ),
+  };
+};
+
 const pickSample = ({ table, target }: Sample, rows: Int32Array): Sample => ({
   table: pickRows(table, rows),
   target: Float64Array.from(rows, (row) => target[row]!),
 });
 
+/** Training and validation rows of all origins. */
+export const stackOrigins = (origins: LearningData['origins']): { train: Sample; validation: Sample } => ({
+  train: stackSamples(origins.map(({ train }) => train)),
+  validation: stackSamples(origins.map(({ validation }) => validation)),
+});
+
+/** Shorter label windows than this say little about a longer horizon. */
+const SHORTEST_REHEARSAL_DAYS = 14;
+
+/**
+ * The same problem once more, all of it before the test origin: models learn at origins whose labels end by a validation
+ * origin, and are judged there on labels that end by the test origin. What is chosen between models is chosen here. Where the
+ * history is too short for the whole horizon (one horizon of history must lie before the first labels), a half, third or
+ * quarter of it is rehearsed. A features dataset rehearses on its validation rows.
+ * @returns null where the history holds no rehearsal
+ */
+export const readRehearsal = async (
+  source: Source,
+  samples: Samples,
+  onStage: (stage: string) => void,
+): Promise<Samples | null> => {
+  const { options, profile } = source;
+  const { data, windows } = samples;
+  if (windows === null) {
+    const [{ train, validation }] = data.origins as [LearningData['origins'][number]];
+    const split = randomSplit(Int32Array.from(train.target.keys()), { ...options, testFraction: 0.01 });
+    const inner = pickSample(train, split.train);
+    return {
+      ...samples,
+      data: {
+        ...data,
+        origins: [{ train: inner, validation: pickSample(train, split.validation) }],
+        latest: validation.table,
+      },
+      test: validation,
+    };
+  }
+  const { testOrigin, horizonDays: whole } = windows;
+  const firstDay = profile.firstTime!.slice(0, 10);
+  for (const part of [1, 2, 3, 4]) {
+    const horizonDays = Math.floor(whole / part);
+    if (horizonDays < SHORTEST_REHEARSAL_DAYS) return null;
+    const validationOrigin = addDays(testOrigin, -horizonDays);
+    if (addDays(validationOrigin, -2 * horizonDays) < firstDay) continue;
+    onStage(`rehearsal as of ${validationOrigin}`);
+    const origins = Array.from({ length: options.origins }, (_, k) =>
+      addDays(validationOrigin, -horizonDays - k * options.originStrideDays),
+    ).filter((origin, k) => k === 0 || addDays(origin, -horizonDays) >= firstDay);
+    try {
+      return await fromTransactions(
+        {
+          ...source,
+          options: { ...options, horizonDays, testOrigin: validationOrigin, origins: origins.length },
+        },
+        onStage,
+      );
+    } catch (error) {
+      if (!(error instanceof CloveError) || (error.code !== 'not-enough-data' && error.code !== 'target-constant'))
+        throw error;
+    }
+  }
+  return null;
+};
+
 /** Samples with the same columns, one below the other. */
-export const stackSamples = (samples: readonly Sample[]): Sample => {
+const stackSamples = (samples: readonly Sample[]): Sample => {
   const table = stackTables(samples.map(({ table }) => table));
   const target = new Float64Array(table.rows);
   let offset = 0;

@@ -125,6 +125,7 @@ function problemOf(error: CloveError, request: FastifyRequest): Problem {
     code: error.code,
     requestId: request.id,
     ...(error.errors.length > 0 ? { errors: [...error.errors] } : {}),
+    ...(error.gates.length > 0 ? { gates: [...error.gates] } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import { CloveError, Model, ModelVersion } from '@clove/contracts';
 import { artifactKeys } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
+import { userOf } from '../plugins/authentication.js';
 import {
   Artifacts,
   VersionMetrics,
@@ -15,6 +16,10 @@ import {
   queries,
 } from '../schemas.js';
 import { TRANSFER_TIMEOUT_MS } from '../uploads.js';
+
+/** A report is one page of text, drawings and its own style. */
+const REPORT_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-popups";
 
 /** Models, their immutable versions, and the aliases that point at them. */
 export const modelRoutes =
@@ -140,7 +145,7 @@ export const modelRoutes =
           tags,
           params: params.artifact,
           response: {
-            200: file('The file', 'application/octet-stream', 'application/json'),
+            200: file('The file', 'application/octet-stream', 'application/json', 'text/html'),
             304: noContent,
             ...guarded('not-found'),
           },
@@ -155,13 +160,32 @@ export const modelRoutes =
         reply.header('etag', etag).header('cache-control', 'private, no-cache');
         if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
         const { stream, bytes } = await artifacts.open(artifactKeys.version(version.id, artifact));
-        const type = artifact.endsWith('.json') ? 'application/json' : 'application/octet-stream';
-        reply
-          .header('content-type', type)
-          .header('content-length', String(bytes))
-          .header('content-disposition', `attachment; filename="${name}-${number}-${artifact}"`);
+        reply.header('content-length', String(bytes));
+        if (artifact === 'report.html') {
+          // to be read in the browser, where it may run nothing and load nothing
+          reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', REPORT_POLICY);
+        } else {
+          reply
+            .header('content-type', artifact.endsWith('.json') ? 'application/json' : 'application/octet-stream')
+            .header('content-disposition', `attachment; filename="${name}-${number}-${artifact}"`);
+        }
         return reply.send(stream);
       },
+    );
+
+    app.get(
+      '/models/:name/moves',
+      {
+        schema: {
+          operationId: 'listAliasMoves',
+          summary: 'List the moves of the aliases of a model, newest first: who, from where to where, and the gates',
+          tags,
+          params: params.model,
+          querystring: queries.page,
+          response: { 200: json('One page', pages.AliasMovePage), ...guarded('not-found', 'invalid-input') },
+        },
+      },
+      async (request) => registry.models.moves(request.params.name, request.query),
     );
 
     app.put(
@@ -170,13 +194,21 @@ export const modelRoutes =
         schema: {
           operationId: 'setAlias',
           summary: 'Point an alias at a version: promotion and rollback',
+          description:
+            'The alias `champion` moves only to a version that passes the gates: its total and its deciles are near what came, ' +
+            'and it is not worse than the present champion and than the best probabilistic baseline. Else 409, with what ' +
+            'each gate says; `force` moves it all the same, and the history of the aliases keeps that.',
           tags,
           params: params.alias,
           body: bodies.SetAlias,
-          response: { 200: json('The model', Model), ...guarded('not-found', 'invalid-input') },
+          response: { 200: json('The model', Model), ...guarded('not-found', 'invalid-input', 'gate-failed') },
         },
       },
-      async (request) => registry.models.setAlias(request.params.name, request.params.alias, request.body.version),
+      async (request) =>
+        registry.models.setAlias(request.params.name, request.params.alias, request.body.version, {
+          force: request.body.force,
+          movedBy: userOf(request).username,
+        }),
     );
 
     app.delete(
@@ -191,7 +223,7 @@ export const modelRoutes =
         },
       },
       async (request, reply) => {
-        await registry.models.removeAlias(request.params.name, request.params.alias);
+        await registry.models.removeAlias(request.params.name, request.params.alias, userOf(request).username);
         return reply.code(204).send(null);
       },
     );

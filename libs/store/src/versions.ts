@@ -1,0 +1,57 @@
+import { EvaluationReport, ModelManifest, ModelVersion } from '@clove/contracts';
+import { check, json, notFound, type Queryable } from './database.js';
+import { newId } from './ids.js';
+import { CHAMPION } from './models.js';
+import type { VersionFile } from './registry.js';
+
+/** The model of that name, made if it is new, and its next number; others wait for it until the transaction ends. */
+async function nextVersion(tx: Queryable, name: string): Promise<{ modelId: string; number: number }> {
+  const [row] = await tx.$queryRaw<{ modelId: string; number: number }[]>`
+    INSERT INTO models (id, name, last_version) VALUES (${newId('model')}, ${name}, 1)
+    ON CONFLICT (name) DO UPDATE SET last_version = models.last_version + 1
+    RETURNING id AS "modelId", last_version AS "number"`;
+  if (row === undefined) throw notFound('model', name);
+  return row;
+}
+
+/**
+ * Registers a version and the evaluation that it was made with: the model is made if it is new, the number is the last one
+ * plus 1, and the first version of a model becomes its champion.
+ * @param tx a transaction that holds the run or the leaderboard, so that neither makes two versions
+ */
+export async function addVersion(
+  tx: Queryable,
+  modelName: string,
+  madeBy: { runId: string } | { leaderboardId: string },
+  datasetId: string | null,
+  made: { versionId: string; manifest: ModelManifest; evaluation: EvaluationReport; artifacts: VersionFile[] },
+): Promise<void> {
+  const versionId = check(ModelVersion.shape.id, made.versionId, 'version id');
+  const manifest = check(ModelManifest, made.manifest, 'model manifest');
+  const report = check(EvaluationReport, made.evaluation, 'evaluation report');
+  const artifacts = check(ModelVersion.shape.artifacts, made.artifacts, 'list of artifacts');
+  const { modelId, number } = await nextVersion(tx, modelName);
+  await tx.modelVersion.create({
+    data: {
+      id: versionId,
+      modelId,
+      number,
+      ...madeBy,
+      type: manifest.type,
+      kind: manifest.kind,
+      manifest: json(manifest),
+      artifacts: json(artifacts),
+    },
+  });
+  if (number === 1) await tx.modelAlias.create({ data: { modelId, alias: CHAMPION, number } });
+  await tx.evaluation.create({
+    data: {
+      id: newId('evaluation'),
+      ...('runId' in madeBy ? madeBy : {}),
+      versionId,
+      datasetId,
+      testOrigin: report.protocol.testOrigin,
+      report: json(report),
+    },
+  });
+}
