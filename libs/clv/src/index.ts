@@ -31,6 +31,22 @@ export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
+export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
+export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
+export { fitDistribution, pitOf } from './families/distribution.js';
+export {
+  type MemberScorer,
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  openSeed,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { HISTORY_COLUMNS } from './families/anchor-features.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -54,7 +70,6 @@ export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
-export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,
   type BoostingData,
@@ -63,18 +78,3 @@ export {
   fitBoosted,
   predictBoosted,
 } from './boosting.js';
-export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
-export { fitDistribution, pitOf } from './families/distribution.js';
-export {
-  type MemberScorer,
-  type OpenPredictor,
-  type Scores,
-  INTERVAL_LEVEL,
-  columnsOf,
-  combine,
-  openPredictor,
-  openSeed,
-  scoreMember,
-  withDistribution,
-} from './families/predictor.js';
-export { HISTORY_COLUMNS } from './families/anchor-features.js';

@@ -20,3 +20,4 @@ export {
 export { batchNorm, batchNormAffine } from './layers.js';
 export { type SafeTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Scorer, createScorer } from './scorer.js';
+export { type TreeEnsemble, treesOnnx } from './trees.js';

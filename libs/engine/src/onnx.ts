@@ -10,11 +10,22 @@ export type ElementType = keyof typeof ELEMENT_TYPE;
 export const elementType = (type: ElementType): number => ELEMENT_TYPE[type];
 
 /** A node's attribute, by its type. */
-export type Attribute = { int: number } | { ints: readonly number[] } | { float: number } | { graph: Graph };
+export type Attribute =
+  | { int: number }
+  | { ints: readonly number[] }
+  | { float: number }
+  | { floats: readonly number[] }
+  | { string: string }
+  | { strings: readonly string[] }
+  | { graph: Graph };
 
-/** One operation. Inputs and outputs are names; an empty input name leaves an optional input out. */
+/**
+ * One operation. Inputs and outputs are names; an empty input name leaves an optional input out. The default operator set
+ * where `domain` is left out.
+ */
 export type Node = {
   op: string;
+  domain?: typeof ML_DOMAIN;
   inputs: readonly string[];
   outputs: readonly string[];
   attributes: Record<string, Attribute>;
@@ -36,6 +47,9 @@ export type Graph = {
 
 /** Operators as of this version of the default operator set, and the file version that belongs to it. */
 const OPSET = 18;
+/** The operator set of classical models, and its version. */
+export const ML_DOMAIN = 'ai.onnx.ml';
+const ML_OPSET = 3;
 const IR_VERSION = 8;
 
 type Write = (writer: protobuf.Writer) => void;
@@ -50,6 +64,10 @@ const integer =
   (field: number, value: number): Write =>
   (w) =>
     w.uint32(tag(field, VARINT)).int64(value);
+const float =
+  (field: number, value: number): Write =>
+  (w) =>
+    w.uint32(tag(field, FIXED32)).float(value);
 const text =
   (field: number, value: string): Write =>
   (w) =>
@@ -66,8 +84,11 @@ const message =
 function attribute([name, value]: [string, Attribute]): Write {
   if ('int' in value) return message(5, text(1, name), integer(20, 2), integer(3, value.int));
   if ('ints' in value) return message(5, text(1, name), integer(20, 7), ...value.ints.map((i) => integer(8, i)));
+  if ('floats' in value) return message(5, text(1, name), integer(20, 6), ...value.floats.map((f) => float(7, f)));
+  if ('string' in value) return message(5, text(1, name), integer(20, 3), text(4, value.string));
+  if ('strings' in value) return message(5, text(1, name), integer(20, 8), ...value.strings.map((s) => text(9, s)));
   if ('graph' in value) return message(5, text(1, name), integer(20, 5), message(6, ...graphParts(value.graph)));
-  return message(5, text(1, name), integer(20, 1), (w) => w.uint32(tag(2, FIXED32)).float(value.float));
+  return message(5, text(1, name), integer(20, 1), float(2, value.float));
 }
 
 const node = (n: Node): Write =>
@@ -77,6 +98,7 @@ const node = (n: Node): Write =>
     ...n.outputs.map((name) => text(2, name)),
     text(4, n.op),
     ...Object.entries(n.attributes).map(attribute),
+    ...(n.domain === undefined ? [] : [text(7, n.domain)]),
   );
 
 const initializer = (i: Initializer): Write =>
@@ -118,6 +140,9 @@ export function encodeModel(graph: Graph, metadata: Record<string, string> = {})
     text(2, 'clove'),
     message(7, ...graphParts(graph)),
     message(8, text(1, ''), integer(2, OPSET)),
+    ...(graph.nodes.some(({ domain }) => domain === ML_DOMAIN)
+      ? [message(8, text(1, ML_DOMAIN), integer(2, ML_OPSET))]
+      : []),
     ...Object.entries(metadata).map(([key, value]) => message(14, text(1, key), text(2, value))),
   ];
   for (const part of parts) part(writer);

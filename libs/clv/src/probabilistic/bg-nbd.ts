@@ -73,8 +73,9 @@ const RULES = { plain: gaussLegendre(24), discounted: gaussLegendre(64) };
 /**
  * Expected orders in the next `t` of customers who are alive now, with λ ~ Gamma(shape, rate) and p ~ Beta(a, b): the mean
  * of (1 - e^(-λpt)) / p; with `discount` > 0 each order counts e^(-discount·time). In place of the closed form, which
- * divides by a - 1 and takes ₂F₁ at c = a + b - 1 ≤ 0, its derivative by t is integrated over u = ln(1 + t/rate); Euler's
- * transformation keeps every factor of moderate size.
+ * divides by a - 1 and takes ₂F₁ at c = a + b - 1 ≤ 0, its derivative by t is integrated over u = ln(1 + t/rate). Of the two
+ * forms that Pfaff's transformations give the derivative (Abramowitz & Stegun 15.3.4 and 15.3.5), with a factor e^(-u·shape) or
+ * e^(-u·a), the one with the smaller exponent keeps every number of moderate size.
  */
 export const ordersOfTheLiving = (
   shape: number,
@@ -89,8 +90,13 @@ export const ordersOfTheLiving = (
   let sum = 0;
   for (let i = 0; i < nodes.length; i += 1) {
     const u = end * nodes[i]!;
-    const later = Math.exp((1 - a) * u - discount * rate * Math.expm1(u));
-    sum += weights[i]! * later * hyp2f1(a, a + b - shape - 1, a + b, -Math.expm1(-u));
+    const z = -Math.expm1(-u);
+    const later = discount * rate * Math.expm1(u);
+    sum +=
+      weights[i]! *
+      (shape + 1 < a
+        ? hyp2f1(shape + 1, b, a + b, z, -shape * u - later)
+        : hyp2f1(a, a + b - shape - 1, a + b, z, (1 - a) * u - later));
   }
   return shape * end * sum;
 };

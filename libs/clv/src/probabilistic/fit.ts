@@ -4,9 +4,14 @@ import { covarianceAt, maximise, type Failure, type Objective, type Step } from 
 /** A fitted model: its parameters by their names in the literature, their standard errors, and how the fit went. */
 export type Fit<P extends string> = {
   parameters: Record<P, number>;
-  /** by the delta method from `logCovariance`; NaN where the data do not determine the parameters */
+  /** by the delta method from `logCovariance`; NaN for parameters at a border, and where the data do not determine them */
   standardErrors: Record<P, number>;
-  /** covariance of the parameters' logarithms, in the order of `parameters`; undefined where the data do not determine them */
+  /** parameters that ran to zero or to infinity: as large or small as they are, any more would do as well */
+  atBorder: P[];
+  /**
+   * covariance of the parameters' logarithms, in the order of `parameters`; 0 for those at a border; undefined where the
+   * data do not determine them
+   */
   logCovariance: number[][] | undefined;
   logLikelihood: number;
   /** iterations of the optimiser that led to the maximum, and each of them */
@@ -49,9 +54,9 @@ export const fitPositive = <P extends string>(
   if (o.sample) {
     const rough = inLogs(o.sample.logLikelihood);
     const { best } = maximise(rough, from);
-    if (best) {
+    if (best && best.border.length === 0) {
       from = [best.x];
-      curvature = covarianceAt(rough, best.x)?.map((row) => row.map((v) => v * o.sample!.share));
+      curvature = covarianceAt(rough, best)?.map((row) => row.map((v) => v * o.sample!.share));
     }
   }
   const { best, failures } = maximise(objective, from, curvature);
@@ -65,12 +70,15 @@ export const fitPositive = <P extends string>(
       { cause: failures },
     );
   }
-  const logCovariance = covarianceAt(objective, best.x);
+  const logCovariance = covarianceAt(objective, best);
   const named = (value: (i: number) => number) =>
     Object.fromEntries(names.map((name, i) => [name, value(i)])) as Record<P, number>;
   return {
     parameters: named((i) => Math.exp(best.x[i]!)),
-    standardErrors: named((i) => Math.exp(best.x[i]!) * Math.sqrt(logCovariance?.[i]?.[i] ?? Number.NaN)),
+    standardErrors: named((i) =>
+      best.border.includes(i) ? Number.NaN : Math.exp(best.x[i]!) * Math.sqrt(logCovariance?.[i]?.[i] ?? Number.NaN),
+    ),
+    atBorder: best.border.map((i) => names[i]!),
     logCovariance,
     logLikelihood: best.value,
     iterations: best.iterations,

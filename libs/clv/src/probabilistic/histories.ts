@@ -6,8 +6,8 @@ import type { Table } from '../table.js';
  * an order day is a day with a purchase.
  *
  * Refunds and zero amounts: a purchase is an order of amount ≥ 0. One of amount 0 is an order like any other for x, tx and T;
- * a customer whose repeat orders are all 0 tells nothing about spend. A refund, an order below 0, is no purchase and
- * changes none of x, tx, T and spend; forecasts of value are reduced by `refundShare` for everyone.
+ * a customer whose orders are all 0 tells nothing about spend. A refund, an order below 0, is no purchase and changes
+ * none of x, tx, T and spend; forecasts of value are reduced by `refundShare` for everyone.
  */
 export type Histories = {
   /** repeat order days: order days after the first */
@@ -16,8 +16,10 @@ export type Histories = {
   tx: Float64Array;
   /** days from the first order day to the as-of day; NaN for one who never purchased, who is no part of a fit and is forecast 0 */
   T: Float64Array;
-  /** mean amount of a repeat order day; NaN where x = 0 or it is not above 0 */
+  /** mean amount of an order day, of all x + 1; NaN where it is not above 0 */
   spend: Float64Array;
+  /** mean amount of a repeat order day; NaN where x = 0 or it is not above 0 */
+  repeatSpend: Float64Array;
   /** what was refunded so far over what was bought, of all customers together; at most 1 */
   refundShare: number;
 };
@@ -32,8 +34,8 @@ const COLUMNS = [
 ] as const;
 
 /**
- * Histories from a snapshot. The first day's spend is taken to be the first order's: further orders of that day count to the
- * repeat days.
+ * Histories from a snapshot. For `repeatSpend` the first day's spend is taken to be the first order's: the amounts of further
+ * orders of that day go to the repeat days.
  * @throws CloveError `columns-mismatch` naming the snapshot columns that the table lacks
  */
 export const historiesOf = (table: Table): Histories => {
@@ -60,8 +62,9 @@ export const historiesOf = (table: Table): Histories => {
     x,
     tx,
     T: days.map((count, i) => (count > 0 ? recency[i]! + tx[i]! : Number.NaN)),
+    spend: days.map((count, i) => (revenue[i]! > 0 ? revenue[i]! / count : Number.NaN)),
     // The tolerance: what is left of a difference of sums is no amount.
-    spend: x.map((count, i) => {
+    repeatSpend: x.map((count, i) => {
       const later = revenue[i]! - first[i]!;
       return count > 0 && later > 1e-9 * revenue[i]! ? later / count : Number.NaN;
     }),

@@ -4,14 +4,17 @@ export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 /** One iteration of the optimiser. */
 export type Step = { iteration: number; value: number; gradientNorm: number; x: number[] };
 
-/** A search that converged: `x` is the maximum, `trace` the way to it. */
-export type Maximum = { x: Float64Array; value: number; iterations: number; trace: Step[] };
+/**
+ * A search that converged: `x` is the maximum, `trace` the way to it. `border` holds the places of parameters that ran to
+ * zero or to infinity while the function levelled off: `x` is then as good as the limit.
+ */
+export type Maximum = { x: Float64Array; value: number; iterations: number; border: number[]; trace: Step[] };
 
 /** A search that did not, and why. */
 export type Failure = { reason: string; trace: Step[] };
 
-/** Searches that leave |x| ≤ this are given up: the maximum lies at a border or nowhere. Models search in logarithms. */
-export const SEARCH_LIMIT = 14;
+/** Searches that leave |x| ≤ this end: the maximum lies at a border or nowhere. Models search in logarithms. */
+const LIMIT = 14;
 const ITERATIONS = 500;
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
@@ -25,7 +28,8 @@ const scaledIdentity = (n: number, scale: number): number[][] => zeros(n).map((r
 /**
  * Maximises by BFGS with a bisecting Armijo-Wolfe line search (Nocedal & Wright 2006, Numerical Optimization, algorithms
  * 6.1 and 3.5) from each start, and returns the best of the searches that converged, none where none did, and the others.
- * A search has converged where |gradient| ≤ 1e-7 · max(1, |value|).
+ * A search has converged where |gradient| ≤ 1e-7 · max(1, |value|). One that runs off has where so little is left to gain: far
+ * out a likelihood lacks some c·e^-|x| of its limit, which is also its slope.
  * @param inverse the inverse of the negative Hessian to begin with, where it is roughly known
  */
 export const maximise = (
@@ -55,13 +59,18 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
   for (let iteration = 0; iteration < ITERATIONS; iteration += 1) {
     const norm = Math.sqrt(dot(g, g));
     trace.push({ iteration, value, gradientNorm: norm, x: [...x] });
-    if (norm <= 1e-7 * Math.max(1, Math.abs(value))) return { x, value, iterations: iteration, trace };
-    if (x.some((v) => Math.abs(v) > SEARCH_LIMIT)) return { reason: 'a parameter runs to zero or to infinity', trace };
+    const border = Array.from(x.keys()).filter((i) => Math.abs(x[i]!) > LIMIT);
+    const converged: Maximum = { x, value, iterations: iteration, border, trace };
+    if (norm <= 1e-7 * Math.max(1, Math.abs(value))) return converged;
+    if (border.length > 0) {
+      if (norm <= Math.max(0.01, 1e-6 * Math.abs(value))) return converged;
+      return { reason: 'a parameter runs to zero or to infinity', trace };
+    }
     const direction = inverse.map((row) => dot(row, g));
     const next = lineSearch(objective, { x, g, value }, direction);
     if (!next || next.value === value) {
       // Rounding has the last word: as good as double precision allows, or a bad curvature to be thrown away once.
-      if (norm <= 1e-4 * Math.sqrt(Math.max(1, Math.abs(value)))) return { x, value, iterations: iteration, trace };
+      if (norm <= 1e-4 * Math.sqrt(Math.max(1, Math.abs(value)))) return converged;
       if (fresh) return { reason: 'no step makes the log-likelihood larger', trace };
       inverse = scaledIdentity(n, 1 / Math.max(1, norm));
       fresh = true;
@@ -109,26 +118,25 @@ const lineSearch = (objective: Objective, from: Point, direction: readonly numbe
 
 /**
  * Covariance of the maximum likelihood estimate: the inverse of the observed information, that is of the negative Hessian of
- * the log-likelihood at its maximum, by central differences of the gradient. Undefined where it is not positive definite:
- * the data do not determine every parameter.
+ * the log-likelihood at its maximum, by central differences of the gradient. Parameters at a border are held: their
+ * rows and columns are 0. Undefined where the information is not positive definite: the data do not determine every parameter.
  */
-export const covarianceAt = (objective: Objective, maximum: Float64Array): number[][] | undefined => {
-  const n = maximum.length;
+export const covarianceAt = (objective: Objective, { x, border }: Maximum): number[][] | undefined => {
   const h = 1e-4;
-  const information = zeros(n);
-  for (let i = 0; i < n; i += 1) {
-    const up = new Float64Array(n);
-    const down = new Float64Array(n);
-    objective(maximum.with(i, maximum[i]! + h), up);
-    objective(maximum.with(i, maximum[i]! - h), down);
-    for (let j = 0; j < n; j += 1) {
-      const half = (down[j]! - up[j]!) / (4 * h);
-      information[i]![j]! += half;
-      information[j]![i]! += half;
-    }
-  }
-  const lower = cholesky(information);
-  return lower && inverseOf(lower);
+  const free = Array.from(x.keys()).filter((i) => !border.includes(i));
+  const slopes = free.map((i) => {
+    const up = new Float64Array(x.length);
+    const down = new Float64Array(x.length);
+    objective(x.with(i, x[i]! + h), up);
+    objective(x.with(i, x[i]! - h), down);
+    return free.map((j) => (down[j]! - up[j]!) / (2 * h));
+  });
+  const lower = cholesky(slopes.map((row, i) => row.map((value, j) => (value + slopes[j]![i]!) / 2)));
+  if (!lower) return undefined;
+  const inverse = inverseOf(lower);
+  const covariance = zeros(x.length);
+  for (const [a, i] of free.entries()) for (const [b, j] of free.entries()) covariance[i]![j] = inverse[a]![b]!;
+  return covariance;
 };
 
 /** The lower triangular L with L·Lᵀ = `matrix`; undefined where that is not positive definite. */

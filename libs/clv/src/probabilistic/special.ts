@@ -45,19 +45,26 @@ export const logAddExp = (a: number, b: number): number => {
 };
 
 /**
- * Gauss's hypergeometric function ₂F₁(a, b; c; z) for real a, b, c > 0 and 0 ≤ z < 1 by its power series (Abramowitz &
- * Stegun 15.1.1), to about 1e-14 of the largest term. `a` or `b` may be negative.
+ * e^`logScale` times Gauss's hypergeometric function ₂F₁(a, b; c; z) for c > 0, 0 ≤ z < 1 and real a, b, one of which may be
+ * negative, by its power series (Abramowitz & Stegun 15.1.1), to about 1e-14 of the largest term. The sum itself may lie
+ * beyond the range of numbers.
  */
-export const hyp2f1 = (a: number, b: number, c: number, z: number): number => {
+export const hyp2f1 = (a: number, b: number, c: number, z: number, logScale = 0): number => {
   let term = 1;
   let sum = 1;
+  let log = logScale;
   const settled = Math.max(0, -a, -b); // from here on the terms no longer change sign
   for (let n = 0; n < 1_000_000; n += 1) {
     term *= ((a + n) * (b + n) * z) / ((c + n) * (n + 1));
     sum += term;
     if (n > settled && Math.abs(term) <= 1e-15 * Math.abs(sum) * (1 - z)) break;
+    if (Math.abs(term) > 1e200) {
+      term *= 1e-200;
+      sum *= 1e-200;
+      log += 200 * Math.LN10;
+    }
   }
-  return sum;
+  return sum * Math.exp(log);
 };
 
 /** Nodes in (0, 1) and weights of Gauss-Legendre quadrature with n points, by Newton's method on Pₙ. */
