@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
   Accepted,
+  AliasMove,
   Dataset,
   DatasetProfile,
   Evaluation,
   Job,
+  Leaderboard,
+  LeaderboardSummary,
   Model,
   ModelVersion,
   ModelVersionSummary,
@@ -22,7 +25,17 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
-import { type TestGateway, call, form, manifest, metrics, openTestGateway, profile, report } from './test-support.js';
+import {
+  type TestGateway,
+  call,
+  form,
+  manifest,
+  metrics,
+  openTestGateway,
+  profile,
+  ranking,
+  report,
+} from './test-support.js';
 import { Artifacts, VersionMetrics } from './schemas.js';
 
 const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
@@ -143,7 +156,7 @@ describe('runs, models and evaluations', () => {
   test('files of a version come with name, length and an ETag that spares a second download', async () => {
     await trained(await generated(), 'files');
     const { items } = Artifacts.parse(await get('/v1/models/files/versions/1/artifacts'));
-    expect(items.map((item) => item.name)).toEqual(['model.onnx', 'model.json']);
+    expect(items.map((item) => item.name)).toEqual(['model.onnx', 'model.json', 'report.html']);
     const onnx = items[0]!;
     const response = await call(gateway.app, 'GET', onnx.href);
     expect(response.statusCode).toBe(200);
@@ -176,6 +189,72 @@ describe('runs, models and evaluations', () => {
       code: 'not-found',
     });
     expect(await refused('PUT', '/v1/models/alias/aliases/1x', { version: 1 })).toMatchObject({ code: 'not-found' });
+  });
+
+  test('the champion moves to no version that a gate holds back, unless by force; the moves are kept', async () => {
+    const datasetId = await generated();
+    const good = await trained(datasetId, 'gated');
+    expect(good.gates.every(({ passed }) => passed)).toBe(true);
+    const { id, job } = await accept('/v1/runs', { datasetId, modelName: 'gated' });
+    await gateway.work.train(job.id, id, { ...report, metrics: { ...metrics, totalBias: 1.5 } });
+
+    const version = ModelVersion.parse(await get('/v1/models/gated/versions/2'));
+    expect(version.gates.find(({ gate }) => gate === 'total-bias')).toMatchObject({ passed: false, figure: 1.5 });
+    const alias = '/v1/models/gated/aliases/champion';
+    const response = await call(gateway.app, 'PUT', alias, { version: 2 });
+    expect(response.statusCode).toBe(409);
+    const problem = Problem.parse(response.json());
+    expect(problem).toMatchObject({ code: 'gate-failed', gates: version.gates });
+    expect(problem.detail).toContain('150.0 %');
+    expect(problem.errors!.map(({ pointer }) => pointer)).toContain('/version');
+    expect(Model.parse(await get('/v1/models/gated')).aliases).toEqual({ champion: 1 });
+
+    const forced = await call(gateway.app, 'PUT', alias, { version: 2, force: true });
+    expect(Model.parse(forced.json()).aliases).toEqual({ champion: 2 });
+    const moves = pageOf(AliasMove).parse(await get('/v1/models/gated/moves'));
+    expect(moves.items).toMatchObject([{ alias: 'champion', version: 2, former: 1, forced: true, movedBy: 'admin' }]);
+  });
+
+  test('the report of a version opens in the browser and may run and load nothing', async () => {
+    await trained(await generated(), 'told');
+    const response = await call(gateway.app, 'GET', '/v1/models/told/versions/1/artifacts/report.html');
+    expect(response.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(response.headers['content-disposition']).toBeUndefined();
+    const policy = String(response.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/script-src|allow-scripts|https?:|\*/);
+  });
+
+  test('a leaderboard ranks, and its winner becomes a version', async () => {
+    const datasetId = await generated();
+    const body = { datasetId, modelName: 'won', seeds: 2, horizonDays: 30 };
+    const { id, job } = await accept('/v1/leaderboards', body);
+    expect(job).toMatchObject({ kind: 'leaderboard', resource: { type: 'leaderboard', id } });
+    expect(await queued('leaderboard', job.id)).toBe(true);
+    expect(Leaderboard.parse(await get(`/v1/leaderboards/${id}`))).toMatchObject({
+      status: 'queued',
+      modelName: 'won',
+      report: null,
+      options: { seeds: 2, horizonDays: 30, origins: 3 },
+    });
+    await gateway.work.leaderboard(job.id, id);
+    const done = Leaderboard.parse(await get(`/v1/leaderboards/${id}`));
+    expect(done).toMatchObject({ status: 'succeeded', version: 1, report: ranking });
+    expect(ModelVersion.parse(await get('/v1/models/won/versions/1'))).toMatchObject({
+      id: done.versionId,
+      leaderboardId: id,
+      runId: null,
+    });
+    const list = pageOf(LeaderboardSummary).parse(await get(`/v1/leaderboards?datasetId=${datasetId}`));
+    expect(list.items).toMatchObject([{ id, winner: 'feedforward' }]);
+    expect(await refused('POST', '/v1/leaderboards', { datasetId, horizon: 30 })).toMatchObject({
+      code: 'invalid-input',
+      errors: [{ pointer: '/horizon' }],
+    });
+    expect(await refused('GET', `/v1/leaderboards/lbd_${'0'.repeat(22)}`)).toMatchObject({ code: 'not-found' });
   });
 
   test('an evaluation of a version on a dataset', async () => {

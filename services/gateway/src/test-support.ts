@@ -8,6 +8,7 @@ import {
   type DatasetProfile,
   type EvaluationReport,
   GatewayEnv,
+  type LeaderboardReport,
   type Metrics,
   type ModelManifest,
   type ModelVersion,
@@ -83,6 +84,20 @@ export const profile: DatasetProfile = {
   reading: null,
 };
 
+export const ranking: LeaderboardReport = {
+  protocol: report.protocol,
+  horizonDays: null,
+  winner: 'feedforward',
+  rule: 'the lowest error on the validation rows',
+  selection: [],
+  rows: [{ model: 'feedforward', family: 'neural', metrics, sd: { rmse: 0.1 } }],
+  skipped: [],
+  claims: [],
+  lint: [],
+  warnings: [],
+  seconds: 1,
+};
+
 const summary: PredictionSummary = { customers: 2, total: 30, mean: 15, median: 15, sd: 5, min: 10, max: 20 };
 
 const options = TrainingOptions.parse({});
@@ -131,19 +146,32 @@ const workers = ({ registry, artifacts }: Gateway) => {
         await artifacts.put(artifactKeys.profile(datasetId), JSON.stringify(profile));
         await registry.datasets.complete(datasetId, profile);
       }),
-    train: async (jobId: string, runId: string): Promise<ModelVersion> => {
+    train: async (jobId: string, runId: string, evaluation: EvaluationReport = report): Promise<ModelVersion> => {
       const versionId = newId('version');
-      const files = { 'model.onnx': 'onnx', 'model.json': JSON.stringify(manifest) };
+      const files = {
+        'model.onnx': 'onnx',
+        'model.json': JSON.stringify(manifest),
+        'report.html': '<!doctype html><title>Report</title>',
+      };
       let version: ModelVersion | undefined;
       await work(jobId, async () => {
         const stored = [];
         for (const [name, content] of Object.entries(files) as [ArtifactName, string][]) {
           stored.push({ name, ...(await artifacts.put(artifactKeys.version(versionId, name), content)) });
         }
-        version = await registry.runs.complete(runId, { versionId, manifest, evaluation: report, artifacts: stored });
+        version = await registry.runs.complete(runId, { versionId, manifest, evaluation, artifacts: stored });
       });
       return version!;
     },
+    leaderboard: (jobId: string, leaderboardId: string) =>
+      work(jobId, async () => {
+        const versionId = newId('version');
+        const onnx = await artifacts.put(artifactKeys.version(versionId, 'model.onnx'), 'onnx');
+        await registry.leaderboards.complete(leaderboardId, {
+          report: ranking,
+          winner: { versionId, manifest, evaluation: report, artifacts: [{ name: 'model.onnx', ...onnx }] },
+        });
+      }),
     predict: (jobId: string, predictionId: string) =>
       work(jobId, async () => {
         await artifacts.put(
