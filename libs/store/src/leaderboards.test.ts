@@ -1,4 +1,4 @@
-import { LeaderboardOptions, LeaderboardReport, type EvaluationReport, type Metrics } from '@clove/contracts';
+import { LeaderboardOptions, type EvaluationReport, type LeaderboardReport, type Metrics } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { newId } from './ids.js';
 import { migrate } from './migrate.js';
