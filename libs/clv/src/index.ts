@@ -12,12 +12,33 @@ export {
 } from './feature-schema.js';
 export { type Sample, lintLeakage, lintWindows } from './lint.js';
 export { computeMetrics } from './metrics.js';
-export { addDays, forwardOrigins, isValidationCustomer, lastObservedOrigin, randomSplit } from './splits.js';
+export {
+  addDays,
+  forwardOrigins,
+  isValidationCustomer,
+  lastObservedOrigin,
+  randomSplit,
+  unobservedDays,
+} from './splits.js';
 export { feedforward } from './feedforward.js';
 export { Rng } from './rng.js';
-export { SNAPSHOT_FEATURES, SNAPSHOT_FEATURE_NAMES, SNAPSHOT_TARGET, WINDOW_DAYS } from './snapshot-features.js';
+export {
+  SEQUENCE_CHANNELS,
+  SNAPSHOT_FEATURES,
+  SNAPSHOT_FEATURE_NAMES,
+  SNAPSHOT_TARGET,
+  WINDOW_DAYS,
+} from './snapshot-features.js';
 export type { FeatureGroup, SnapshotFeature } from './snapshot-features.js';
-export { type CategoricalColumn, type Column, type NumericColumn, type Table, pickRows, stackTables } from './table.js';
+export {
+  type CategoricalColumn,
+  type Column,
+  type NumericColumn,
+  type Sequence,
+  type Table,
+  pickRows,
+  stackTables,
+} from './table.js';
 export { type LoopOptions, type TrainedNetwork, mse, trainNetwork } from './training.js';
 export {
   type GeneratedChunk,
@@ -31,22 +52,6 @@ export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
-export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
-export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
-export { fitDistribution, pitOf } from './families/distribution.js';
-export {
-  type MemberScorer,
-  type OpenPredictor,
-  type Scores,
-  INTERVAL_LEVEL,
-  columnsOf,
-  combine,
-  openPredictor,
-  openSeed,
-  scoreMember,
-  withDistribution,
-} from './families/predictor.js';
-export { HISTORY_COLUMNS } from './families/anchor-features.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -70,6 +75,7 @@ export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,
   type BoostingData,
@@ -78,3 +84,18 @@ export {
   fitBoosted,
   predictBoosted,
 } from './boosting.js';
+export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
+export { fitDistribution, pitOf } from './families/distribution.js';
+export {
+  type MemberScorer,
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  openSeed,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { HISTORY_COLUMNS } from './families/anchor-features.js';

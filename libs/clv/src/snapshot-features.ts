@@ -86,3 +86,24 @@ export const SNAPSHOT_FEATURE_NAMES: readonly string[] = SNAPSHOT_FEATURES.map((
 
 /** The numeric column that a snapshot with a horizon carries: the customer's net spend in the days after the origin. */
 export const SNAPSHOT_TARGET = 'clv';
+
+/**
+ * Channels of a customer's order sequence, in order. A step is a day with an order, a purchase or a refund; a sequence holds
+ * the last ones on or before the as-of day, the latest last. Nothing is counted in days: times are shares of the
+ * customer's time or stand against the customer's own rhythm, so that they stay in the range that training saw when customers
+ * grow older; the features beside the sequence know the days. Amounts are standardised where a model is trained.
+ */
+export const SEQUENCE_CHANNELS: readonly { name: string; description: string }[] = [
+  { name: 'amount', description: "sign(a)·ln(1 + |a|) of the day's net amount a, refunds deducted" },
+  {
+    name: 'amount_ratio',
+    description:
+      'b / (b + mean b) for the amount b bought that day: above 0.5 more than usual; 0 where nothing was bought',
+  },
+  { name: 'units', description: 'ln(1 + quantity bought that day), 0 where it is below 0 or not known' },
+  { name: 'gap_share', description: 'days since the order day before / tenure_days; 0 for the first' },
+  { name: 'gap_ratio', description: 'gap / (gap + mean gap): above 0.5 a longer wait than usual; 0 for the first' },
+  { name: 'age_share', description: 'days to the as-of day / tenure_days; 0 where that is 0' },
+  { name: 'age_ratio', description: 'age / (age + mean gap): how many usual gaps ago; 0.5 where there is no gap' },
+  { name: 'refund', description: '1 where something was refunded that day, else 0' },
+];

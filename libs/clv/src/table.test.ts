@@ -23,3 +23,21 @@ test('picked rows come in the order asked for, and stacking the picks gives them
     ]),
   });
 });
+
+test('sequences go with their rows when rows are picked and tables stacked', () => {
+  const sequence = {
+    length: 2,
+    channels: 2,
+    values: Float32Array.of(0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8),
+    mask: Float32Array.of(0, 1, 1, 1, 0, 1),
+  };
+  const picked = pickRows({ ...table, sequence }, Int32Array.of(2, 1));
+  expect(picked.sequence).toEqual({
+    length: 2,
+    channels: 2,
+    values: Float32Array.of(0, 0, 7, 8, 3, 4, 5, 6),
+    mask: Float32Array.of(0, 1, 1, 1),
+  });
+  const rest = pickRows({ ...table, sequence }, Int32Array.of(0));
+  expect(pickRows(stackTables([picked, rest]), Int32Array.of(2, 1, 0))).toEqual({ ...table, sequence });
+});

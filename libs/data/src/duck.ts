@@ -17,6 +17,8 @@ export type Duck = {
   rows<T>(sql: string): Promise<T[]>;
   /** The only row of a result; an error where there are none or several. */
   row<T>(sql: string): Promise<T>;
+  /** A further connection to the same data, for reading while a stream is open on the first; closed with the database. */
+  another(): Promise<DuckDBConnection>;
   /** A folder of this piece of work, removed with it. */
   folder: string;
 };
@@ -67,12 +69,15 @@ export const openDuck = async (o: DuckOptions & { signal?: AbortSignal | undefin
       autoload_known_extensions: 'false',
     });
     undo.push(() => instance.closeSync());
-    const connection = await instance.connect();
-    undo.push(() => connection.closeSync());
-    const interrupt = () => connection.interrupt();
-    o.signal?.addEventListener('abort', interrupt);
-    undo.push(() => o.signal?.removeEventListener('abort', interrupt));
-    const db = duckOf(connection, folder, o.signal);
+    const connect = async (): Promise<DuckDBConnection> => {
+      const connection = await instance.connect();
+      undo.push(() => connection.closeSync());
+      const interrupt = () => connection.interrupt();
+      o.signal?.addEventListener('abort', interrupt);
+      undo.push(() => o.signal?.removeEventListener('abort', interrupt));
+      return connection;
+    };
+    const db = duckOf(await connect(), connect, folder, o.signal);
     await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
     return { db, explain: (error) => explain(error, o.signal, memoryBytes), close };
   } catch (error) {
@@ -100,9 +105,15 @@ export const withDuck = async <T>(
   }
 };
 
-const duckOf = (connection: DuckDBConnection, folder: string, signal: AbortSignal | undefined): Duck => {
+const duckOf = (
+  connection: DuckDBConnection,
+  another: () => Promise<DuckDBConnection>,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Duck => {
   const db: Duck = {
     connection,
+    another,
     folder,
     async run(sql) {
       throwIfAborted(signal);

@@ -2,6 +2,7 @@ import type { Table } from '@clove/clv';
 import { CloveError, type DatasetProfile } from '@clove/contracts';
 import { type TableColumn, columnsOf, readTable, readTables } from './columns.js';
 import { type Duck, type DuckOptions, literal, openDuck, withDuck } from './duck.js';
+import { type SequenceOptions, withSequences } from './sequences.js';
 import { createSnapshot, snapshotColumns } from './snapshot.js';
 
 const ID = 'customer_id';
@@ -32,6 +33,8 @@ export type ScanOptions = DuckOptions & {
   asOf?: string | undefined;
   /** the columns to read, in the order that the tables shall have */
   columns: readonly string[];
+  /** transactions: also the last order days of each customer, as SEQUENCE_CHANNELS says */
+  sequence?: SequenceOptions | undefined;
   /** rows of a table; 16,384 when left out */
   chunkRows?: number | undefined;
   signal?: AbortSignal | undefined;
@@ -41,7 +44,8 @@ export type ScanOptions = DuckOptions & {
  * The rows of `loadFeatures` or of a `snapshot`, with the columns asked for, in the same order, chunk by chunk. Memory
  * stays bounded whatever the row count: a snapshot is made once, before the first chunk, and spills to the scratch
  * folder. The database closes when the iteration ends, early or not.
- * @throws CloveError columns-mismatch where a column is not there; invalid-input on a bad `asOf`, or on one for a features dataset
+ * @throws CloveError columns-mismatch where a column is not there; invalid-input on a bad `asOf`, or on one for a features
+ * dataset; kind-mismatch where sequences are asked of a features dataset
  */
 export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefined> {
   const { db, explain, close } = await openDuck(o);
@@ -56,13 +60,14 @@ export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefin
         `The data has no column ${missing.map((name) => `"${name}"`).join(', ')}. It has: ${[...kinds.keys()].join(', ')}.`,
       );
     }
-    yield* readTables(db, {
+    const tables = readTables(db, {
       relation: source.relation,
       id: ID,
       columns,
       chunkRows: o.chunkRows ?? 16_384,
       signal: o.signal,
     });
+    yield* o.sequence === undefined ? tables : withSequences(db, tables, { ...o.sequence, signal: o.signal });
   } catch (error) {
     throw explain(error);
   } finally {
@@ -74,13 +79,18 @@ const sourceOf = async (db: Duck, o: ScanOptions): Promise<{ relation: string; c
   if (o.profile.kind === 'features') {
     if (o.asOf !== undefined)
       throw new CloveError('invalid-input', 'A features dataset has no as-of date: leave it out.');
+    if (o.sequence !== undefined)
+      throw new CloveError(
+        'kind-mismatch',
+        'A features dataset holds one row a customer without the orders behind it, so there are no sequences to read.',
+      );
     const relation = fileOf(o.parquet);
     return { relation, columns: await featureColumns(db, relation) };
   }
   const asOf = o.asOf ?? o.profile.lastTime?.slice(0, 10);
   if (asOf === undefined)
     throw new CloveError('data-empty', 'The dataset holds no transactions, so there is no as-of date.');
-  await createSnapshot(db, { parquet: o.parquet, asOf });
+  await createSnapshot(db, { parquet: o.parquet, asOf, sequence: o.sequence });
   return { relation: 'snapshot', columns: snapshotColumns(undefined) };
 };
 

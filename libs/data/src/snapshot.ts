@@ -2,6 +2,7 @@ import { SNAPSHOT_FEATURES, SNAPSHOT_TARGET, type Table, WINDOW_DAYS } from '@cl
 import { CloveError, Day } from '@clove/contracts';
 import { type TableColumn, readTable } from './columns.js';
 import { type Duck, type DuckOptions, ident, literal, withDuck } from './duck.js';
+import { type SequenceOptions, createSteps, readSequence } from './sequences.js';
 
 /** A snapshot's columns, the target last where there is a horizon. */
 export const snapshotColumns = (horizonDays: number | undefined): TableColumn[] => [
@@ -13,7 +14,8 @@ export const snapshotColumns = (horizonDays: number | undefined): TableColumn[] 
  * Every customer seen by the end of the day `asOf` (UTC) with the features of that moment, ordered by customer id: the
  * columns are those of SNAPSHOT_FEATURES, in order. Only rows on or before that day are read for them, so nothing that
  * happened, or was recorded, for a later time can change a feature. With `horizonDays` the numeric column `clv` follows: the sum of the
- * customer's amounts, refunds included, in the `horizonDays` days after `asOf`; 0 where there are none.
+ * customer's amounts, refunds included, in the `horizonDays` days after `asOf`; 0 where there are none. With `sequence` the
+ * table also holds each customer's last order days, as SEQUENCE_CHANNELS says.
  *
  * The same rows give the same bits whatever their order in the file and the number of threads.
  * @throws CloveError invalid-input where `asOf` is no day, value-invalid where an amount is too large to add up.
@@ -23,28 +25,38 @@ export const snapshot = (
     parquet: string;
     asOf: string;
     horizonDays?: number | undefined;
+    sequence?: SequenceOptions | undefined;
     signal?: AbortSignal | undefined;
   },
 ): Promise<Table> =>
   withDuck(o, async (db) => {
     await createSnapshot(db, o);
-    return readTable(db, {
+    const table = await readTable(db, {
       relation: 'snapshot',
       id: 'customer_id',
       columns: snapshotColumns(o.horizonDays),
       signal: o.signal,
     });
+    if (o.sequence === undefined) return table;
+    const place = { from: 0, rows: table.rows, signal: o.signal };
+    return { ...table, sequence: await readSequence(db.connection, { ...o.sequence, ...place }) };
   });
 
-/** Makes the table `snapshot` in `db`, ordered by customer id. */
+/** Makes the table `snapshot` in `db`, ordered by customer id, and with `sequence` the table `steps` (see sequences.ts). */
 export const createSnapshot = async (
   db: Duck,
-  o: { parquet: string; asOf: string; horizonDays?: number | undefined },
+  o: {
+    parquet: string;
+    asOf: string;
+    horizonDays?: number | undefined;
+    sequence?: SequenceOptions | undefined;
+  },
 ): Promise<void> => {
   if (!Day.safeParse(o.asOf).success)
     throw new CloveError('invalid-input', `The as-of date "${o.asOf}" is not a day: write it as YYYY-MM-DD.`);
   try {
     for (const statement of snapshotStatements(o)) await db.run(statement);
+    if (o.sequence !== undefined) await createSteps(db, o.sequence);
   } catch (error) {
     if (error instanceof Error && /^(Conversion|Out of Range) Error/.test(error.message))
       throw new CloveError(
