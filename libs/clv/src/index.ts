@@ -53,6 +53,22 @@ export { lstm } from './lstm.js';
 export { encodeSequence, prepareSequence, sequenceWidth } from './sequence-input.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
+export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
+export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
+export { fitDistribution, pitOf } from './families/distribution.js';
+export {
+  type MemberScorer,
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  openSeed,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { HISTORY_COLUMNS } from './families/anchor-features.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -76,7 +92,6 @@ export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
-export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,
   type BoostingData,
@@ -85,18 +100,27 @@ export {
   fitBoosted,
   predictBoosted,
 } from './boosting.js';
-export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
-export { fitDistribution, pitOf } from './families/distribution.js';
+export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {
-  type MemberScorer,
-  type OpenPredictor,
-  type Scores,
-  INTERVAL_LEVEL,
-  columnsOf,
-  combine,
-  openPredictor,
-  openSeed,
-  scoreMember,
-  withDistribution,
-} from './families/predictor.js';
-export { HISTORY_COLUMNS } from './families/anchor-features.js';
+  type ReliabilityGroup,
+  auc,
+  brier,
+  intervalCoverage,
+  pitCoverage,
+  pitHistogram,
+  randomisedPit,
+  reliabilityTable,
+} from './evaluation/probability.js';
+export {
+  MISSING_SEGMENT,
+  OTHER_SEGMENTS,
+  type Segment,
+  decileTable,
+  gainCurve,
+  rawGini,
+  residualTable,
+  segmentTable,
+  spendHistogram,
+  topCapture,
+  wape,
+} from './evaluation/spend.js';

@@ -1,62 +1,13 @@
-import { CloveError, type Metrics } from '@clove/contracts';
-
-/**
- * Values in ascending order and, for each row, where it stands among them. Equal values share one place, so nothing that
- * is computed from it depends on the order in which rows came.
- */
-type Ranking = {
-  sorted: Float64Array;
-  /** row → index in `sorted` of the first value equal to its own */
-  first: Uint32Array;
-  /** row → 1-based rank; ties at their mean rank */
-  rank: Float64Array;
-};
-
-const rankRows = (values: Float64Array): Ranking => {
-  const n = values.length;
-  const sorted = values.toSorted();
-  const meanRank = new Float64Array(n);
-  forEachTie(sorted, (from, to) => {
-    meanRank[from] = (from + 1 + to) / 2;
-  });
-  const first = new Uint32Array(n);
-  const rank = new Float64Array(n);
-  for (let i = 0; i < n; i += 1) {
-    const at = lowerBound(sorted, values[i]!);
-    first[i] = at;
-    rank[i] = meanRank[at]!;
-  }
-  return { sorted, first, rank };
-};
-
-/** Calls `visit` for each run of equal values, as a half-open range. */
-const forEachTie = (sorted: Float64Array, visit: (from: number, to: number) => void): void => {
-  for (let from = 0; from < sorted.length;) {
-    let to = from + 1;
-    while (to < sorted.length && sorted[to] === sorted[from]) to += 1;
-    visit(from, to);
-    from = to;
-  }
-};
-
-const lowerBound = (sorted: Float64Array, value: number): number => {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-};
-
-/** Σ (rank of `by` − mean rank) · actual: up to a factor that cancels in ratios, the Gini of `actual` ordered by `by`. */
-const concentration = (rank: Float64Array, actual: Float64Array): number => {
-  const centre = (rank.length + 1) / 2;
-  let sum = 0;
-  for (let i = 0; i < rank.length; i += 1) sum += (rank[i]! - centre) * actual[i]!;
-  return sum;
-};
+import { type Metrics } from '@clove/contracts';
+import {
+  concentration,
+  equalGroups,
+  inOrder,
+  pairedRows,
+  type Ranking,
+  rankRows,
+  sumOf,
+} from './evaluation/ranking.js';
 
 /** Pearson correlation of two samples of one length; null where either is constant. */
 export const pearson = (x: Float64Array, y: Float64Array): number | null => {
@@ -95,23 +46,13 @@ const DECILES = 10;
  * actuals, so a tie that straddles two groups adds the same to both. A group whose actuals and predictions are all in
  * all 0 has the error 0; one whose actual mean alone is 0 has none, and the whole figure is null, as for fewer than ten rows.
  */
-const decileMape = ({ sorted, first }: Ranking, actual: Float64Array): number | null => {
-  const n = actual.length;
-  if (n < DECILES) return null;
-  const tieSum = new Float64Array(n);
-  for (let i = 0; i < n; i += 1) tieSum[first[i]!]! += actual[i]!;
-  const tieMean = new Float64Array(n);
-  forEachTie(sorted, (from, to) => tieMean.fill(tieSum[from]! / (to - from), from, to));
+const decileMape = (ranking: Ranking, actual: Float64Array): number | null => {
+  if (actual.length < DECILES) return null;
+  const shared = inOrder(ranking, actual);
   let total = 0;
-  for (let k = 0; k < DECILES; k += 1) {
-    const from = Math.floor((k * n) / DECILES);
-    const to = Math.floor(((k + 1) * n) / DECILES);
-    let predicted = 0;
-    let observed = 0;
-    for (let i = from; i < to; i += 1) {
-      predicted += sorted[i]!;
-      observed += tieMean[i]!;
-    }
+  for (const { from, to } of equalGroups(actual.length, DECILES)) {
+    const predicted = sumOf(ranking.sorted, from, to);
+    const observed = sumOf(shared, from, to);
     if (predicted === observed) continue;
     if (observed === 0) return null;
     total += Math.abs(predicted - observed) / Math.abs(observed);
@@ -130,14 +71,8 @@ const decileMape = ({ sorted, first }: Ranking, actual: Float64Array): number | 
  * @throws CloveError `not-enough-data` for no rows; `invalid-input` for lengths that differ or a value that is not finite
  */
 export const computeMetrics = (actual: ArrayLike<number>, predicted: ArrayLike<number>): Metrics => {
-  const n = actual.length;
-  if (predicted.length !== n) {
-    throw new CloveError('invalid-input', `There are ${n} actual values and ${predicted.length} predictions.`);
-  }
-  if (n === 0) throw new CloveError('not-enough-data', 'There is no row to compute metrics on.');
-  const a = Float64Array.from(actual);
-  const p = Float64Array.from(predicted);
-
+  const { actual: a, predicted: p } = pairedRows(actual, predicted);
+  const n = a.length;
   let squared = 0;
   let absolute = 0;
   let relative = 0;
@@ -147,12 +82,6 @@ export const computeMetrics = (actual: ArrayLike<number>, predicted: ArrayLike<n
   for (let i = 0; i < n; i += 1) {
     const value = a[i]!;
     const forecast = p[i]!;
-    if (!Number.isFinite(value) || !Number.isFinite(forecast)) {
-      throw new CloveError(
-        'invalid-input',
-        `Row ${i + 1}: actual ${value}, predicted ${forecast}; both must be numbers.`,
-      );
-    }
     const error = forecast - value;
     squared += error * error;
     absolute += Math.abs(error);
