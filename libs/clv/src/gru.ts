@@ -100,38 +100,34 @@ const gruGradient = (o: {
   const part = (k: number): tf.Tensor2D[] => rest.slice(k * length, (k + 1) * length);
   const [gates, inner, news, outputs] = [part(0), part(1), part(2), part(3)];
   const units = recurrent.shape[0];
-  // How each gate's input and the state before act on the state, for all steps at once.
+  const stepsOf = (x: tf.Tensor2D): tf.Tensor2D[] => tf.split(x, length);
+  // What a change of each gate's input (of n: of what the state feeds into it) and of h before does to h, for all steps at once.
   const all = tf.concat(gates);
-  const [r, z] = tf.split(all, 2, 1) as [tf.Tensor, tf.Tensor];
-  const [slopeR, slopeZ] = tf.split(tf.sub(all, tf.square(all)), 2, 1) as [tf.Tensor, tf.Tensor];
+  const [r, z] = tf.split(all, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
   const n = tf.concat(news);
   const before = tf.concat([tf.zerosLike(outputs[0]!), ...outputs.slice(0, -1)]);
-  const stepsOf = (x: tf.Tensor): tf.Tensor2D[] => tf.split(x, length) as tf.Tensor2D[];
-  const kept = tf.mul(z, mask);
-  const byN = tf.mul(tf.sub(mask, kept), tf.sub(1, tf.square(n)));
-  const byZ = stepsOf(tf.mul(tf.mul(tf.sub(before, n), slopeZ), mask));
-  const byR = stepsOf(tf.mul(tf.mul(byN, tf.concat(inner)), slopeR));
-  const byInner = stepsOf(tf.mul(byN, r));
+  const kept: tf.Tensor2D = tf.mul(z, mask);
+  const byN: tf.Tensor2D = tf.mul(tf.sub(mask, kept), tf.sub(1, tf.square(n)));
+  const partners: tf.Tensor2D[] = [tf.mul(byN, tf.concat(inner)), tf.mul(tf.sub(before, n), mask)];
+  const byRZ: tf.Tensor2D = tf.mul(tf.mul(all, tf.sub(1, all)), tf.concat(partners, 1));
+  const byFed = stepsOf(tf.concat([byRZ, tf.mul(byN, r)], 1));
   const keptSteps = stepsOf(kept);
 
   const above = o.last ? undefined : stepsOf(o.dy);
   const dOutputs: tf.Tensor2D[] = [];
   const dFed: tf.Tensor2D[] = [];
-  let dh: tf.Tensor = above?.at(-1) ?? o.dy;
+  let dh = above?.at(-1) ?? o.dy;
   for (let t = length - 1; t >= 0; t -= 1) {
-    const d = tf.concat([tf.mul(dh, byR[t]!), tf.mul(dh, byZ[t]!), tf.mul(dh, byInner[t]!)] as tf.Tensor2D[], 1);
-    dOutputs.unshift(dh as tf.Tensor2D);
+    const d: tf.Tensor2D = tf.mul(tf.concat([dh, dh, dh], 1), byFed[t]!);
+    dOutputs.unshift(dh);
     dFed.unshift(d);
     if (t > 0) {
-      const back = tf.add(tf.matMul(d, recurrent, false, true), tf.mul(dh, keptSteps[t]!));
+      const back: tf.Tensor2D = tf.add(tf.matMul(d, recurrent, false, true), tf.mul(dh, keptSteps[t]!));
       dh = above === undefined ? back : tf.add(back, above[t - 1]!);
     }
   }
   const fed = tf.concat(dFed);
-  const dProjected = tf.concat(
-    [tf.slice(fed, [0, 0], [-1, 2 * units]), tf.mul(tf.concat(dOutputs), byN) as tf.Tensor2D],
-    1,
-  );
+  const dProjected = tf.concat([tf.slice(fed, [0, 0], [-1, 2 * units]), tf.mul(tf.concat(dOutputs), byN)], 1);
   const dRecurrent =
     length === 1 ? tf.zerosLike(recurrent) : tf.matMul(tf.concat(outputs.slice(0, -1)), tf.concat(dFed.slice(1)), true);
   return [dProjected as tf.Tensor2D, dRecurrent as tf.Tensor2D, tf.sum(fed, 0) as tf.Tensor1D];

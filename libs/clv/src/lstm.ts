@@ -112,34 +112,28 @@ const lstmGradient = (o: {
   const [recurrent, ...rest] = o.saved as [tf.Tensor2D, ...tf.Tensor2D[]];
   const part = (k: number): tf.Tensor2D[] => rest.slice(k * length, (k + 1) * length);
   const [gates, cells, squashed, outputs] = [part(0), part(1), part(2), part(3)];
-  // How each gate's input, the state before and the output act on the state, for all steps at once.
+  const stepsOf = (x: tf.Tensor2D): tf.Tensor2D[] => tf.split(x, length);
+  // What a change of each gate's input (of the last one: on h, of the others: on c) and of c before does, for all steps at once.
   const all = tf.concat(gates);
   const [i, f, g2, out] = tf.split(all, 4, 1) as FourGates;
-  const [slopeI, slopeF, slopeG, slopeO] = tf.split(tf.sub(all, tf.square(all)), 4, 1) as FourGates;
   const tanh = tf.concat(squashed);
   const before = tf.concat([tf.zerosLike(cells[0]!), ...cells.slice(0, -1)]);
-  const stepsOf = (x: tf.Tensor): tf.Tensor2D[] => tf.split(x, length) as tf.Tensor2D[];
-  const byI = stepsOf(tf.mul(tf.mul(doubleLessOne(g2), slopeI), mask));
-  const byF = stepsOf(tf.mul(tf.mul(before, slopeF), mask));
-  const byG = stepsOf(tf.mul(tf.mul(tf.mul(i, slopeG), 2), mask));
-  const byO = stepsOf(tf.mul(tanh, slopeO));
+  const partners: FourGates = [tf.mul(doubleLessOne(g2), mask), tf.mul(before, mask), tf.mul(tf.mul(i, 2), mask), tanh];
+  const byGates = stepsOf(tf.mul(tf.mul(all, tf.sub(1, all)), tf.concat(partners, 1)));
   const kept = stepsOf(tf.mul(f, mask));
   const byOutput = stepsOf(tf.mul(out, tf.sub(1, tf.square(tanh))));
 
   const above = o.last ? undefined : stepsOf(o.dy);
   const dGates: tf.Tensor2D[] = [];
-  let dh: tf.Tensor = above?.at(-1) ?? o.dy;
-  let dc: tf.Tensor | undefined;
+  let dh = above?.at(-1) ?? o.dy;
+  let dc: tf.Tensor2D | undefined;
   for (let t = length - 1; t >= 0; t -= 1) {
-    const through = tf.mul(dh, byOutput[t]!);
-    dc = dc === undefined ? through : tf.add(dc, through);
-    const d = tf.concat(
-      [tf.mul(dc, byI[t]!), tf.mul(dc, byF[t]!), tf.mul(dc, byG[t]!), tf.mul(dh, byO[t]!)] as tf.Tensor2D[],
-      1,
-    );
+    const through: tf.Tensor2D = tf.mul(dh, byOutput[t]!);
+    dc = dc === undefined ? through : tf.add<tf.Tensor2D>(dc, through);
+    const d: tf.Tensor2D = tf.mul(tf.concat([dc, dc, dc, dh], 1), byGates[t]!);
     dGates.unshift(d);
     if (t > 0) {
-      const back = tf.matMul(d, recurrent, false, true);
+      const back: tf.Tensor2D = tf.matMul(d, recurrent, false, true);
       dh = above === undefined ? back : tf.add(back, above[t - 1]!);
       dc = tf.mul(dc, kept[t]!);
     }
@@ -151,4 +145,4 @@ const lstmGradient = (o: {
 };
 
 /** g from σ of its doubled input. */
-const doubleLessOne = (x: tf.Tensor): tf.Tensor => tf.sub(tf.mul(x, 2), 1);
+const doubleLessOne = (x: tf.Tensor): tf.Tensor2D => tf.sub(tf.mul(x, 2), 1);
