@@ -53,22 +53,6 @@ export { lstm } from './lstm.js';
 export { encodeSequence, prepareSequence, sequenceWidth } from './sequence-input.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
-export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
-export { type Learned, type LearningData, isProbabilistic, learn, requireFitting } from './families/learn.js';
-export { fitDistribution, pitOf } from './families/distribution.js';
-export {
-  type MemberScorer,
-  type OpenPredictor,
-  type Scores,
-  INTERVAL_LEVEL,
-  columnsOf,
-  combine,
-  openPredictor,
-  openSeed,
-  scoreMember,
-  withDistribution,
-} from './families/predictor.js';
-export { HISTORY_COLUMNS } from './families/anchor-features.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -92,6 +76,7 @@ export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,
   type BoostingData,
@@ -100,6 +85,26 @@ export {
   fitBoosted,
   predictBoosted,
 } from './boosting.js';
+export {
+  type Learned,
+  type LearningData,
+  isProbabilistic,
+  isSequence,
+  learn,
+  requireFitting,
+} from './families/learn.js';
+export { fitDistribution, pitOf } from './families/distribution.js';
+export {
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { figures, judge } from './families/judge.js';
 export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {
   type ReliabilityGroup,

@@ -88,8 +88,16 @@ export const forwardOrigins = (o: {
   return { testOrigin, trainingOrigins };
 };
 
+/** Days at the end of its label window that a given test origin may lack: one in a hundred. */
+const tolerated = (horizonDays: number): number => Math.floor(horizonDays / 100);
+
+/** Days of the label window of an origin that lie after the last day of the data. */
+export const unobservedDays = (o: { lastDay: string; origin: string; horizonDays: number }): number =>
+  Math.max(0, dayNumber(o.origin) + o.horizonDays - dayNumber(o.lastDay));
+
 /**
- * The test origin: the last day whose horizon is fully observed, or the one given where it is early enough.
+ * The test origin: the last day whose horizon is fully observed, or the one given where it is early enough: it may lack one
+ * day in a hundred of its horizon, so that 1997-12-31 and 182 days fit a history that ends with June (`unobservedDays`).
  * @throws CloveError `not-enough-data` with the figures
  */
 export const lastObservedOrigin = (o: {
@@ -109,7 +117,7 @@ export const lastObservedOrigin = (o: {
   }
   if (o.testOrigin === undefined) return dayOf(latest);
   const given = dayNumber(o.testOrigin);
-  if (given > latest) {
+  if (given > latest + tolerated(o.horizonDays)) {
     throw new CloveError(
       'not-enough-data',
       `The test origin ${o.testOrigin} needs spend up to ${dayOf(given + o.horizonDays)}, but the data ends on ${o.lastDay}. ` +

@@ -4,9 +4,10 @@
  */
 import { buffer } from 'node:stream/consumers';
 import { parentPort, workerData } from 'node:worker_threads';
-import { CloveError, type ScoreRequest } from '@clove/contracts';
+import type { OpenPredictor } from '@clove/clv';
+import { type ArtifactName, CloveError, type ScoreRequest } from '@clove/contracts';
 import { type ArtifactStore, artifactKeys, openArtifacts } from '@clove/store';
-import { type OpenModel, openModel } from './model.js';
+import { openModel } from './model.js';
 import { type Refusal, refusalOf } from './refusal.js';
 import { scoreRows } from './score-rows.js';
 
@@ -17,14 +18,14 @@ export type AnswerThreadReply = { id: number; reply: ScoredRows };
 
 /** The models used last, open, the least recently used first. */
 class OpenModels {
-  private readonly open = new Map<string, OpenModel>();
+  private readonly open = new Map<string, OpenPredictor>();
 
   constructor(
     private readonly artifacts: ArtifactStore,
     private readonly most: number,
   ) {}
 
-  async get(versionId: string): Promise<OpenModel> {
+  async get(versionId: string): Promise<OpenPredictor> {
     const model = this.open.get(versionId) ?? (await this.load(versionId));
     this.open.delete(versionId);
     this.open.set(versionId, model);
@@ -36,10 +37,13 @@ class OpenModels {
     return model;
   }
 
-  private async load(versionId: string): Promise<OpenModel> {
-    const { stream } = await this.artifacts.open(artifactKeys.version(versionId, 'model.onnx'));
+  private async load(versionId: string): Promise<OpenPredictor> {
     const manifest = await this.artifacts.readJson(artifactKeys.version(versionId, 'model.json'));
-    return openModel({ onnx: await buffer(stream), manifest }, { threads: 1 });
+    const read = async (name: ArtifactName): Promise<Uint8Array> => {
+      const { stream } = await this.artifacts.open(artifactKeys.version(versionId, name));
+      return buffer(stream);
+    };
+    return openModel({ manifest, read }, { threads: 1 });
   }
 }
 

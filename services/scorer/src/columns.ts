@@ -1,4 +1,4 @@
-import { SNAPSHOT_FEATURE_NAMES, matchColumns } from '@clove/clv';
+import { type OpenPredictor, SNAPSHOT_FEATURE_NAMES, matchColumns } from '@clove/clv';
 import type { DatasetProfile, ModelManifest, Warning } from '@clove/contracts';
 
 /** Columns that a scan of this dataset can give, in order; the id is not one. */
@@ -13,13 +13,13 @@ export const scannable = (profile: DatasetProfile): string[] =>
  * @throws CloveError `columns-mismatch` where more than half of the features are missing
  */
 export const takenColumns = (
-  manifest: ModelManifest,
+  { manifest, columns: read }: OpenPredictor,
   profile: DatasetProfile,
 ): { columns: string[]; warnings: Warning[] } => {
   const available = scannable(profile);
   const { missing, surplus } = matchColumns(manifest.schema, available);
   const there = new Set(available);
-  const columns = manifest.schema.features.map(({ name }) => name).filter((name) => there.has(name));
+  const columns = read.filter((name) => there.has(name));
   const ignored = new Set(manifest.options.ignoreColumns);
   const features = new Set(profile.columns.filter(({ role }) => role === 'feature').map(({ name }) => name));
   const unknown = surplus.filter((name) => features.has(name) && !ignored.has(name) && name !== manifest.target);

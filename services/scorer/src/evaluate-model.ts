@@ -1,10 +1,10 @@
 import {
+  type OpenPredictor,
   type Sample,
   SNAPSHOT_TARGET,
   computeBaselines,
-  computeMetrics,
-  encode,
   encodingWarnings,
+  judge,
   lastObservedOrigin,
   lintWindows,
   noCounts,
@@ -46,18 +46,27 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
   try {
     const { manifest } = model;
     requireKind(manifest, i.profile);
-    const taken = takenColumns(manifest, i.profile);
+    const taken = takenColumns(model, i.profile);
     io.post({ fraction: 0.05, stage: 'reading' });
     const test =
-      manifest.kind === 'features' ? await labelledRows(i, manifest, io) : await labelledCustomers(i, manifest, io);
+      manifest.kind === 'features' ? await labelledRows(i, manifest, io) : await labelledCustomers(i, model, io);
     io.post({ fraction: 0.6, stage: 'scoring' });
     const { table, target } = test.sample;
     const counts = noCounts();
-    const { predicted } = await model.score(encode(manifest.schema, table, counts), table.rows);
+    const { predicted } = await model.score(table, counts);
+    const { metrics, detail } = judge({
+      actual: target,
+      predicted,
+      distribution: manifest.predictor?.distribution ?? null,
+      interval: manifest.interval,
+      totalSd: manifest.predictor?.totalSd ?? null,
+      table,
+      seed: manifest.options.seed,
+    });
     return {
       protocol: { ...test.protocol, testRows: table.rows },
       testCustomers: table.rows,
-      metrics: computeMetrics(target, predicted),
+      metrics,
       ...computeBaselines({
         kind: manifest.kind,
         horizonDays: manifest.horizonDays,
@@ -67,6 +76,7 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
       }),
       lint: test.lint,
       warnings: [...taken.warnings, ...encodingWarnings(manifest.schema, counts, manifest.kind), ...test.warnings],
+      detail,
     };
   } finally {
     await model.release();
@@ -131,11 +141,13 @@ const labelledRows = async (i: EvaluateInput, manifest: ModelManifest, { signal 
   return { sample: { table: pickRows(table, rows), target }, protocol: protocolOf(manifest, null), lint: [], warnings };
 };
 
-const labelledCustomers = async (i: EvaluateInput, manifest: ModelManifest, { signal }: ScoreIo): Promise<TestRows> => {
+const labelledCustomers = async (i: EvaluateInput, model: OpenPredictor, { signal }: ScoreIo): Promise<TestRows> => {
+  const { manifest } = model;
   const { horizonDays } = manifest;
   if (horizonDays === null) throw new CloveError('internal', 'The model of a transactions dataset has no horizon.');
   const testOrigin = lastObservedOrigin({ ...daysOf(i.profile), horizonDays, testOrigin: i.testOrigin });
-  const table = await snapshot({ ...i, asOf: testOrigin, horizonDays, signal });
+  const sequence = model.sequence === null ? {} : { sequence: model.sequence };
+  const table = await snapshot({ ...i, ...sequence, asOf: testOrigin, horizonDays, signal });
   const labels = table.columns.get(SNAPSHOT_TARGET);
   if (labels?.kind !== 'numeric') throw new CloveError('internal', 'The snapshot came without its target.');
   // On other data the windows cannot overlap in a way that matters: the customers are others.

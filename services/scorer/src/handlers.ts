@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { CloveError, DatasetProfile, type EvaluationReport } from '@clove/contracts';
+import { ArtifactName, CloveError, DatasetProfile, type EvaluationReport } from '@clove/contracts';
 import { type Handlers, type JobContext, runInThread } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
 import type { PredictionResult, ScoreMessage } from './predict-dataset.js';
@@ -115,8 +115,10 @@ const inputs = async (context: ScorerContext, scratchDir: string, datasetId: str
   const { artifacts } = context;
   const modelDir = join(scratchDir, 'model');
   await mkdir(modelDir);
-  for (const name of ['model.onnx', 'model.json'] as const) {
-    const { stream } = await artifacts.open(artifactKeys.version(versionId, name));
+  for (const name of ArtifactName.options.filter((file) => file === 'model.json' || file.endsWith('.onnx'))) {
+    const key = artifactKeys.version(versionId, name);
+    if ((await artifacts.stat(key)) === null) continue;
+    const { stream } = await artifacts.open(key);
     await pipeline(stream, createWriteStream(join(modelDir, name)));
   }
   return {

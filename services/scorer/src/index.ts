@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 export { type EvaluateInput, evaluateModel } from './evaluate-model.js';
-export { type OpenModel, openModelFolder } from './model.js';
+export { openModelFolder } from './model.js';
 export {
   type PredictInput,
   type PredictionResult,

@@ -1,24 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CloveError, type DatasetKind, type DatasetProfile, ModelManifest } from '@clove/contracts';
-import { createScorer } from '@clove/engine';
+import { type OpenPredictor, openPredictor } from '@clove/clv';
+import { type ArtifactName, CloveError, type DatasetKind, type DatasetProfile, ModelManifest } from '@clove/contracts';
 
-/** Predictions row by row, in the currency of the target. */
-type Scores = { predicted: Float32Array; low: Float32Array; high: Float32Array };
-
-/** A model folder, open for scoring in this thread. */
-export type OpenModel = {
-  manifest: ModelManifest;
-  /** @param x raw inputs as `encode` makes them, [rows, schema.width] */
-  score(x: Float32Array, rows: number): Promise<Scores>;
-  release(): Promise<void>;
-};
-
-/** Opens a model from what its files hold. @throws CloveError `data-unreadable` where they are no model of this format */
+/**
+ * Opens a model from what its files hold.
+ * @param files.read gives a file of the model by its name; asked only for those that the model has
+ * @throws CloveError `data-unreadable` where they are no model of this format
+ */
 export const openModel = async (
-  files: { onnx: Uint8Array; manifest: unknown },
+  files: { manifest: unknown; read: (name: ArtifactName) => Promise<Uint8Array> },
   o: { threads?: number } = {},
-): Promise<OpenModel> => {
+): Promise<OpenPredictor> => {
   const parsed = ModelManifest.safeParse(files.manifest);
   if (!parsed.success) {
     throw new CloveError(
@@ -26,27 +19,13 @@ export const openModel = async (
       `model.json is not a model that this version reads: ${parsed.error.message}`,
     );
   }
-  const manifest = parsed.data;
-  const scorer = await createScorer(files.onnx, o);
-  const { below, above } = manifest.interval;
-  return {
-    manifest,
-    async score(x, rows) {
-      const predicted = await scorer.predict(x, rows);
-      return {
-        predicted,
-        low: predicted.map((value) => Math.max(0, value - below)),
-        high: predicted.map((value) => value + above),
-      };
-    },
-    release: () => scorer.release(),
-  };
+  return openPredictor(parsed.data, files.read, o);
 };
 
-/** Opens the model of a folder that holds model.onnx and model.json. */
-export const openModelFolder = async (modelDir: string, o: { threads?: number } = {}): Promise<OpenModel> => {
+/** Opens the model of a folder that holds model.json and what that asks for. */
+export const openModelFolder = async (modelDir: string, o: { threads?: number } = {}): Promise<OpenPredictor> => {
   const manifest: unknown = JSON.parse(await readFile(join(modelDir, 'model.json'), 'utf8'));
-  return openModel({ onnx: await readFile(join(modelDir, 'model.onnx')), manifest }, o);
+  return openModel({ manifest, read: (name) => readFile(join(modelDir, name)) }, o);
 };
 
 const WHAT_IS_NEEDED: Record<DatasetKind, string> = {

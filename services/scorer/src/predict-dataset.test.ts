@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SNAPSHOT_FEATURE_NAMES, type Table, computeMetrics, encode, noCounts } from '@clove/clv';
+import { SNAPSHOT_FEATURE_NAMES, type Table, computeMetrics, noCounts } from '@clove/clv';
 import { CloveError, type DatasetProfile, IngestOptions, PREDICTION_COLUMNS } from '@clove/contracts';
 import { generateDataset, ingestFiles, loadFeatures, readRows, snapshot } from '@clove/data';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -105,7 +105,7 @@ describe('predictDataset', () => {
     expect(page.columns).toEqual([...PREDICTION_COLUMNS]);
     expect(page.rows.map(([id]) => id)).toEqual(features.table.ids);
     const model = await openModelFolder(features.modelDir);
-    const { predicted } = await model.score(encode(model.manifest.schema, features.table, noCounts()), 500);
+    const { predicted } = await model.score(features.table, noCounts());
     await model.release();
     page.rows.forEach(([, value], i) => expect(value).toBeCloseTo(predicted[i]!, 3));
     expect(summary.mean).toBeCloseTo(predicted.reduce((sum, value) => sum + value, 0) / 500, 3);
@@ -207,10 +207,10 @@ describe('evaluateModel', () => {
   test('compares every customer of a features dataset that has a target, and says where they were seen', async () => {
     const report = await evaluate(features, { datasetId: 'ds_trained' });
     const model = await openModelFolder(features.modelDir);
-    const { predicted } = await model.score(encode(model.manifest.schema, features.table, noCounts()), 500);
+    const { predicted } = await model.score(features.table, noCounts());
     await model.release();
     const actual = features.table.columns.get('clv')!.values as Float64Array;
-    expect(report.metrics).toEqual(computeMetrics(actual, predicted));
+    expect(report.metrics).toMatchObject(computeMetrics(actual, predicted));
     expect(report.baselines.mean).toEqual(computeMetrics(actual, new Float64Array(500).fill(50)));
     expect(report.warnings.map(({ code }) => code)).toContain('seen-in-training');
     const codes = (await evaluate(features, { datasetId: 'ds_other' })).warnings.map(({ code }) => code);
@@ -225,11 +225,11 @@ describe('evaluateModel', () => {
 
   test('takes the last day whose horizon is observed, or an earlier one, and no later', async () => {
     const report = await evaluate(purchases, { datasetId: 'ds_other' });
-    expect(report.protocol).toMatchObject({ name: 'forward', horizonDays: 60, testOrigin: '2024-11-01' });
+    expect(report.protocol).toMatchObject({ name: 'forward', horizonDays: 60, testOrigin: '2024-10-31' });
     expect(report.lint).toEqual([]);
-    const test = await snapshot({ ...purchases, asOf: '2024-11-01', horizonDays: 60, scratchDir: folder });
+    const test = await snapshot({ ...purchases, asOf: '2024-10-31', horizonDays: 60, scratchDir: folder });
     expect(report.testCustomers).toBe(test.rows);
-    expect(await refusal(evaluate(purchases, { testOrigin: '2024-11-02' }))).toContain('Choose 2024-11-01');
+    expect(await refusal(evaluate(purchases, { testOrigin: '2024-11-01' }))).toContain('Choose 2024-10-31');
     expect(await refusal(evaluate({ ...features, modelDir: purchases.modelDir }))).toContain('kind-mismatch');
   });
 

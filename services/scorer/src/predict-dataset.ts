@@ -1,8 +1,8 @@
-import { encode, encodingWarnings, noCounts } from '@clove/clv';
+import { type OpenPredictor, encodingWarnings, noCounts } from '@clove/clv';
 import { CloveError, type DatasetProfile, type PredictionSummary, type Warning } from '@clove/contracts';
 import { createPredictionWriter, scan } from '@clove/data';
 import { scannable, takenColumns } from './columns.js';
-import { type OpenModel, daysOf, openModelFolder, requireKind } from './model.js';
+import { daysOf, openModelFolder, requireKind } from './model.js';
 
 /** What the scorer's work tells while it runs. */
 export type ScoreMessage = { fraction: number; stage: string };
@@ -50,12 +50,12 @@ export const predictDataset = async (i: PredictInput, io: ScoreIo): Promise<Pred
   }
 };
 
-const scoreAll = async (model: OpenModel, i: PredictInput, io: ScoreIo): Promise<PredictionResult> => {
+const scoreAll = async (model: OpenPredictor, i: PredictInput, io: ScoreIo): Promise<PredictionResult> => {
   const { manifest } = model;
   const { schema } = manifest;
   requireKind(manifest, i.profile);
   const asOf = asOfDay(i);
-  const taken = takenColumns(manifest, i.profile);
+  const taken = takenColumns(model, i.profile);
   const inputs = i.profile.kind === 'features' ? scannable(i.profile) : taken.columns;
   const columns = i.includeInputs ? inputs : taken.columns;
   io.post({ fraction: 0.02, stage: asOf.day === null ? 'reading' : `features as of ${asOf.day}` });
@@ -82,13 +82,13 @@ const scoreAll = async (model: OpenModel, i: PredictInput, io: ScoreIo): Promise
       profile: i.profile,
       asOf: asOf.day ?? undefined,
       columns,
+      ...(model.sequence === null ? {} : { sequence: model.sequence }),
       signal: io.signal,
     });
     for await (const table of chunks) {
-      const scores = await model.score(encode(schema, table, counts), table.rows);
+      const scores = await model.score(table, counts);
       await writer.append({
         ids: table.ids,
-        pBuy: null,
         ...scores,
         inputs: i.includeInputs ? table.columns : undefined,
       });

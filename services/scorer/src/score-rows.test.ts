@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SNAPSHOT_FEATURE_NAMES, type Column, type Table } from '@clove/clv';
+import { SNAPSHOT_FEATURE_NAMES, type Column, type OpenPredictor, type Table } from '@clove/clv';
 import { CloveError, type NumericFeature } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeLinearModel } from './linear-model.test-support.js';
-import { type OpenModel, openModelFolder } from './model.js';
+import { openModelFolder } from './model.js';
 import { scoreRows } from './score-rows.js';
 
 const table: Table = {
@@ -19,7 +19,7 @@ const table: Table = {
 };
 
 let folder: string;
-let model: OpenModel;
+let model: OpenPredictor;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'clove-score-'));
   const { modelDir } = await writeLinearModel(folder, {

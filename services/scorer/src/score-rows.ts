@@ -1,7 +1,7 @@
 import {
   type Column,
+  type OpenPredictor,
   SNAPSHOT_FEATURE_NAMES,
-  encode,
   encodingWarnings,
   matchColumns,
   noCounts,
@@ -9,7 +9,6 @@ import {
 } from '@clove/clv';
 import { CloveError, type ScoreRequest, type ScoreResponse, type Warning } from '@clove/contracts';
 import { columnWarnings } from './columns.js';
-import type { OpenModel } from './model.js';
 
 type Rows = ScoreRequest['rows'];
 type Value = Rows[number][string];
@@ -27,7 +26,7 @@ const MOST_ERRORS = 20;
  * with a pointer such as `/rows/3/age` for each text in a numeric feature
  */
 export const scoreRows = async (
-  model: OpenModel,
+  model: OpenPredictor,
   rows: Rows,
 ): Promise<Pick<ScoreResponse, 'predictions' | 'warnings'>> => {
   const { manifest } = model;
@@ -41,8 +40,16 @@ export const scoreRows = async (
   const errors: { pointer: string; detail: string }[] = [];
   const textual = new Map<string, number>();
   const columns = new Map<string, Column>();
-  for (const { name, kind } of schema.features) {
+  if (model.sequence !== null) {
+    throw new CloveError(
+      'kind-mismatch',
+      "This model reads each customer's orders one after the other, which rows of features do not carry. Upload the purchases and start a prediction, or choose another model.",
+    );
+  }
+  const text = new Set(schema.features.filter((feature) => feature.kind === 'categorical').map(({ name }) => name));
+  for (const name of model.columns) {
     if (!names.has(name)) continue;
+    const kind = text.has(name) || name === 'place' ? 'categorical' : 'numeric';
     if (kind === 'categorical') {
       columns.set(name, { kind, values: rows.map((row) => textOf(row[name])) });
       continue;
@@ -70,14 +77,13 @@ export const scoreRows = async (
 
   const ids = rows.map((row, i) => (idColumn === null ? null : textOf(row[idColumn])) ?? String(i + 1));
   const counts = noCounts();
-  const x = encode(schema, { rows: rows.length, ids, columns }, counts);
+  const { predicted, pBuy, low, high } = await model.score({ rows: rows.length, ids, columns }, counts);
   for (const name of missing) counts.missing.delete(name); // said already
-  const { predicted, low, high } = await model.score(x, rows.length);
   return {
     predictions: ids.map((customer_id, i) => ({
       customer_id,
       predicted_clv: predicted[i]!,
-      p_buy: null,
+      p_buy: pBuy?.[i] ?? null,
       low: low[i]!,
       high: high[i]!,
     })),
@@ -85,7 +91,7 @@ export const scoreRows = async (
   };
 };
 
-const matched = ({ manifest }: OpenModel, available: string[]): ReturnType<typeof matchColumns> => {
+const matched = ({ manifest }: OpenPredictor, available: string[]): ReturnType<typeof matchColumns> => {
   try {
     return matchColumns(manifest.schema, available);
   } catch (error) {

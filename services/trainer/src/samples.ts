@@ -10,6 +10,7 @@ import {
   pickRows,
   randomSplit,
   stackTables,
+  unobservedDays,
 } from '@clove/clv';
 import {
   CloveError,
@@ -49,6 +50,8 @@ export type Source = DuckOptions & {
   parquet: string;
   profile: DatasetProfile;
   options: SplitOptions;
+  /** transactions: read the last order days of each customer too */
+  sequence?: { length: number } | undefined;
   signal: AbortSignal;
 };
 
@@ -184,6 +187,14 @@ const fromTransactions = async (source: Source, onStage: (stage: string) => void
     origins: options.origins,
     strideDays: options.originStrideDays,
   });
+  const lacking = unobservedDays({ lastDay: profile.lastTime.slice(0, 10), origin: testOrigin, horizonDays });
+  if (lacking > 0) {
+    warnings.push({
+      code: 'label-window-cut',
+      message: `The data ends ${lacking} of ${horizonDays} days before the horizon of the test origin ${testOrigin} does: those days count as days without a purchase.`,
+      count: lacking,
+    });
+  }
   if (trainingOrigins.length < options.origins) {
     warnings.push({
       code: 'fewer-origins',
@@ -346,7 +357,7 @@ export const readRehearsal = async (
 };
 
 /** Samples with the same columns, one below the other. */
-const stackSamples = (samples: readonly Sample[]): Sample => {
+export const stackSamples = (samples: readonly Sample[]): Sample => {
   const table = stackTables(samples.map(({ table }) => table));
   const target = new Float64Array(table.rows);
   let offset = 0;

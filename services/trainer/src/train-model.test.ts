@@ -103,7 +103,9 @@ describe('a features dataset', () => {
     const scorer = await createScorer(await readFile(join(outDir, 'model.onnx')));
     const predicted = await scorer.predict(encode(manifest.schema, held, noCounts()), held.rows);
     await scorer.release();
-    expect(computeMetrics(held.columns.get('clv')!.values as Float64Array, predicted)).toEqual(evaluation.metrics);
+    expect(evaluation.metrics).toMatchObject(
+      computeMetrics(held.columns.get('clv')!.values as Float64Array, predicted),
+    );
     expect(predicted.every((value) => value >= 0)).toBe(true);
 
     // Scales of the training rows and of no others.
@@ -196,7 +198,7 @@ describe('a transactions dataset', () => {
     expect(await refusal(train(data, { ...SMALL, horizonDays: 400 }))).toMatch(
       /^not-enough-data: No training origin fits.*at most \d+ days/s,
     );
-    const message = await refusal(train(data, { ...SMALL, horizonDays: 365 }));
+    const message = await refusal(train(data, { ...SMALL, horizonDays: 364 }));
     expect(message).toMatch(/^not-enough-data: .*customers/s);
   });
 

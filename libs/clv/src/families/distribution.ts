@@ -1,0 +1,109 @@
+import type { PredictiveDistribution } from '@clove/contracts';
+
+/** Buyers of a bin: fewer say little about the quantiles of an interval. */
+const BUYERS_PER_BIN = 60;
+const MOST_BINS = 20;
+/** Steps between the quantiles kept. */
+const STEPS = 40;
+
+/**
+ * Learns how actual spend scatters around predictions, from customers whose spend is known and who taught the model
+ * nothing. Bins of equal count by prediction; the shares without spend are made to fall as predictions rise (pool adjacent
+ * violators), for a wiggle is noise.
+ */
+export const fitDistribution = (predicted: ArrayLike<number>, actual: ArrayLike<number>): PredictiveDistribution => {
+  const order = Array.from({ length: predicted.length }, (_, row) => row).toSorted(
+    (a, b) => predicted[a]! - predicted[b]!,
+  );
+  let buyers = 0;
+  for (let row = 0; row < actual.length; row += 1) if (actual[row]! > 0) buyers += 1;
+  const count = Math.max(1, Math.min(MOST_BINS, Math.floor(buyers / BUYERS_PER_BIN)));
+  const upper: number[] = [];
+  const bins: PredictiveDistribution['bins'] = [];
+  for (let k = 0; k < count; k += 1) {
+    const rows = order.slice(Math.floor((k * order.length) / count), Math.floor(((k + 1) * order.length) / count));
+    const ratios = rows
+      .filter((row) => actual[row]! > 0 && predicted[row]! > 0)
+      .map((row) => actual[row]! / predicted[row]!)
+      .toSorted((a, b) => a - b);
+    const zeros = rows.filter((row) => actual[row]! <= 0).length;
+    bins.push({
+      rows: rows.length,
+      predicted: rows.reduce((sum, row) => sum + predicted[row]!, 0) / Math.max(1, rows.length),
+      // Half a customer of each kind: nobody is certain.
+      zero: (zeros + 0.5) / (rows.length + 1),
+      ratios: Array.from({ length: STEPS + 1 }, (_, step) =>
+        ratios.length === 0 ? 1 : quantile(ratios, step / STEPS),
+      ),
+    });
+    if (k < count - 1) upper.push(predicted[rows.at(-1)!]!);
+  }
+  const zeros = falling(
+    bins.map(({ zero }) => zero),
+    bins.map(({ rows }) => rows),
+  );
+  return { upper, bins: bins.map((bin, k) => ({ ...bin, zero: zeros[k]! })) };
+};
+
+const quantile = (sorted: readonly number[], p: number): number => {
+  const place = p * (sorted.length - 1);
+  const low = sorted[Math.floor(place)]!;
+  return low + (sorted[Math.ceil(place)]! - low) * (place - Math.floor(place));
+};
+
+/** The nearest sequence that never rises, by least squares (pool adjacent violators). */
+const falling = (values: readonly number[], weights: readonly number[]): number[] => {
+  const blocks: { value: number; weight: number; count: number }[] = [];
+  values.forEach((value, k) => {
+    blocks.push({ value, weight: weights[k]!, count: 1 });
+    while (blocks.length > 1 && blocks.at(-2)!.value < blocks.at(-1)!.value) {
+      const b = blocks.pop()!;
+      const a = blocks.pop()!;
+      const weight = a.weight + b.weight;
+      blocks.push({ value: (a.value * a.weight + b.value * b.weight) / weight, weight, count: a.count + b.count });
+    }
+  });
+  return blocks.flatMap(({ value, count }) => Array<number>(count).fill(value));
+};
+
+/** What the distribution says of one prediction: between the centres of two bins, what lies between theirs. */
+type At = { zero: number; ratio: (p: number) => number };
+
+const at = ({ bins }: PredictiveDistribution, predicted: number): At => {
+  let right = bins.findIndex((bin) => bin.predicted > predicted);
+  if (right < 0) right = bins.length;
+  const a = bins[Math.max(0, right - 1)]!;
+  const b = bins[Math.min(bins.length - 1, right)]!;
+  const span = Math.log1p(b.predicted) - Math.log1p(a.predicted);
+  const share = span > 0 ? Math.min(1, Math.max(0, (Math.log1p(predicted) - Math.log1p(a.predicted)) / span)) : 0;
+  const between = (x: number, y: number): number => x + (y - x) * share;
+  return { zero: between(a.zero, b.zero), ratio: (p) => between(quantile(a.ratios, p), quantile(b.ratios, p)) };
+};
+
+/** P(any spend). */
+export const buyProbability = (d: PredictiveDistribution, predicted: number): number => 1 - at(d, predicted).zero;
+
+/** The amount that a customer's spend stays at or below with probability `p`. */
+export const spendQuantile = (d: PredictiveDistribution, predicted: number, p: number): number => {
+  const { zero, ratio } = at(d, predicted);
+  return p <= zero ? 0 : Math.max(0, predicted * ratio((p - zero) / (1 - zero)));
+};
+
+/**
+ * Randomised probability integral transform (Brockwell 2007): uniform on [0, 1] where the distribution is right. The jump
+ * at 0 is spread evenly by `u`.
+ * @param u uniform on [0, 1)
+ */
+export const pitOf = (d: PredictiveDistribution, predicted: number, actual: number, u: number): number => {
+  const { zero, ratio } = at(d, predicted);
+  if (actual <= 0) return u * zero;
+  if (!(predicted > 0)) return 1;
+  const reached = actual / predicted;
+  let [low, high] = [0, 1];
+  for (let turn = 0; turn < 20; turn += 1) {
+    const middle = (low + high) / 2;
+    if (ratio(middle) <= reached) low = middle;
+    else high = middle;
+  }
+  return zero + (1 - zero) * ((low + high) / 2);
+};

@@ -1,0 +1,513 @@
+import {
+  CloveError,
+  type DatasetKind,
+  type Epoch,
+  type FeatureSchema,
+  type Head as HeadName,
+  type ModelMember,
+  type TrainingOptions,
+  type Warning,
+} from '@clove/contracts';
+import { type Network, type TrainState, exportOnnx, mapRows, treesOnnx } from '@clove/engine';
+import * as tf from '@tensorflow/tfjs-core';
+import { type Boosted, fitBoosted } from '../boosting.js';
+import { encode, fitSchema, noCounts, prepareTensor, preparedWidth } from '../feature-schema.js';
+import { feedforward } from '../feedforward.js';
+import { gru } from '../gru.js';
+import { anchored, headOf, logForecast } from '../heads.js';
+import { type Sample } from '../lint.js';
+import { lstm } from '../lstm.js';
+import { type Forecaster, fitForecaster } from '../probabilistic/forecaster.js';
+import { historiesOf } from '../probabilistic/histories.js';
+import { type Sequence, type Table, stackTables } from '../table.js';
+import { type TargetScale, predictionTensor, scaleTarget } from '../target-scale.js';
+import { mse, trainNetwork } from '../training.js';
+import { transformer } from '../transformer.js';
+import { ANCHOR_FEATURES, withForecast } from './anchor-features.js';
+import { inputWidth, memberInput } from './member-input.js';
+
+/** What a model learns from: one entry of `origins` a training origin; a features dataset has one. */
+export type LearningData = {
+  kind: DatasetKind;
+  target: string;
+  /** null for a features dataset */
+  horizonDays: number | null;
+  /** feature columns, of models without an anchor */
+  columns: readonly string[];
+  origins: readonly { train: Sample; validation: Sample }[];
+  /** everybody known at the latest origin, without labels: what forecasters that travel are fitted to */
+  latest: Table;
+};
+
+/** One model learned, as many times as there are seeds. */
+export type Learned = {
+  member: Omit<ModelMember, 'name' | 'file' | 'forecaster' | 'factor'>;
+  head: HeadName | null;
+  /** fitted at `latest`; null where the model has none */
+  forecaster: Forecaster | null;
+  /** forecasters of the training origins, in their order */
+  forecasters: Forecaster[];
+  /** a graph from the rows of `memberInput` to predictions for each seed; none for a probabilistic model */
+  seeds: Uint8Array[];
+  /** all seeds in one graph; null for a probabilistic model */
+  onnx: Uint8Array | null;
+  parameters: number;
+  /** of the first seed */
+  epochs: Epoch[];
+  bestEpoch: number;
+  backend: string;
+  versions: Record<string, string>;
+  /** of the first seed, with the scale of its target; null where no network was trained */
+  state: (TrainState & { scale: TargetScale }) | null;
+  warnings: Warning[];
+};
+
+export type LearnOptions = {
+  data: LearningData;
+  options: TrainingOptions;
+  threads?: number | undefined;
+  /** epochs of the first seed */
+  onEpoch?: ((epoch: Epoch) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+const PROBABILISTIC = ['bg-nbd', 'mbg-nbd', 'pareto-nbd'] as const;
+type Probabilistic = (typeof PROBABILISTIC)[number];
+
+/** Whether a type is fitted by maximum likelihood to purchase histories alone. */
+export const isProbabilistic = (type: string): type is Probabilistic => PROBABILISTIC.some((name) => name === type);
+
+/** Whether a type reads the orders of each customer one after the other. */
+export const isSequence = (type: string): boolean => type === 'lstm' || type === 'gru' || type === 'transformer';
+
+/**
+ * Refuses options that do not fit each other or the kind of data, before anything is computed.
+ * @throws CloveError `kind-mismatch` for histories or sequences asked of a features dataset; `invalid-input`
+ */
+export const requireFitting = (kind: DatasetKind, o: TrainingOptions): void => {
+  const { model: type, anchor, head } = o;
+  if (kind === 'features') {
+    const why = isProbabilistic(type)
+      ? `"${type}" is fitted to when each customer bought`
+      : isSequence(type)
+        ? `"${type}" reads each customer's orders one after the other`
+        : anchor === 'none'
+          ? undefined
+          : `the anchor "${anchor}" is a forecast from when each customer bought`;
+    if (why !== undefined) {
+      throw new CloveError(
+        'kind-mismatch',
+        `${why}, and a features dataset holds one row a customer without the orders behind it. Train it on a transactions dataset, or choose the model feedforward or trees here.`,
+      );
+    }
+  }
+  if (isProbabilistic(type) && anchor !== 'none') {
+    throw new CloveError('invalid-input', `"${type}" is a forecast itself, so it takes no anchor. Leave anchor out.`);
+  }
+  if (anchor !== 'none' && head !== 'poisson' && head !== 'tweedie') {
+    throw new CloveError(
+      'invalid-input',
+      `A model with an anchor learns the logarithm of a multiplier, which the heads poisson and tweedie do; the head is "${head}".`,
+    );
+  }
+  if (type === 'trees' && (head === 'ziln' || head === 'huber')) {
+    throw new CloveError('invalid-input', `Trees learn with the heads mse, poisson and tweedie, not "${head}".`);
+  }
+};
+
+/**
+ * Learns one model on the training rows of all origins, early stopping by their validation rows. Forecasters, of
+ * probabilistic and of anchored models, are fitted anew at each origin, and at the latest one.
+ * @throws CloveError as `requireFitting`, `fitForecaster`, `fitSchema` and `trainNetwork`
+ */
+export const learn = async (o: LearnOptions): Promise<Learned> => {
+  const { data, options } = o;
+  requireFitting(data.kind, options);
+  if (isProbabilistic(options.model)) return learnProbabilistic(options.model, data);
+  const anchor = options.anchor === 'none' ? null : options.anchor;
+  const forecasters = anchor === null ? [] : forecastersOf(anchor, data);
+  const prepared = data.origins.map((origin, k) => ({
+    train: inputsOf(origin.train, data, forecasters[k]),
+    validation: inputsOf(origin.validation, data, forecasters[k]),
+  }));
+  const train = stackInputs(prepared.map((origin) => origin.train));
+  const validation = stackInputs(prepared.map((origin) => origin.validation));
+  const columns = anchor === null ? data.columns : ANCHOR_FEATURES.filter((name) => train.table.columns.has(name));
+  const { schema, warnings } = fitSchema(train.table, columns);
+  const shared = {
+    forecaster: anchor === null ? null : fitted(anchor, data.latest),
+    forecasters,
+    member: {
+      type: options.model,
+      schema,
+      anchored: anchor !== null,
+      sequence: isSequence(options.model) ? shapeOf(train.table) : null,
+    },
+    head: options.head,
+    warnings: anchor === null ? warnings : [],
+  };
+  return options.model === 'trees'
+    ? { ...shared, ...learnTrees(options, data.target, schema, train, validation) }
+    : { ...shared, ...(await learnNetwork(o, schema, train, validation)) };
+};
+
+const sequenceOf = ({ sequence }: Table): Sequence => {
+  if (sequence === undefined) throw new CloveError('internal', 'The snapshot came without the sequences asked for.');
+  return sequence;
+};
+
+const shapeOf = (table: Table): { length: number; channels: number } => {
+  const { length, channels } = sequenceOf(table);
+  return { length, channels };
+};
+
+const fitted = (model: Probabilistic, table: Table): Forecaster =>
+  fitForecaster(model, historiesOf(table), { withoutDropOut: 'nbd' });
+
+const forecastersOf = (model: Probabilistic, data: LearningData): Forecaster[] =>
+  data.origins.map(({ train, validation }) => fitted(model, stackTables([train.table, validation.table])));
+
+const learnProbabilistic = (model: Probabilistic, data: LearningData): Learned => {
+  const forecaster = fitted(model, data.latest);
+  return {
+    member: { type: model, schema: null, anchored: false, sequence: null },
+    head: null,
+    forecaster,
+    forecasters: forecastersOf(model, data),
+    seeds: [],
+    onnx: null,
+    parameters: Object.keys(forecaster.purchase.parameters).length + Object.keys(forecaster.spend.parameters).length,
+    epochs: [],
+    bestEpoch: 0,
+    backend: 'maximum likelihood',
+    versions: {},
+    state: null,
+    warnings: forecaster.inPlaceOf === null ? [] : [noDropOut(forecaster.inPlaceOf)],
+  };
+};
+
+const noDropOut = ({ model, reason }: { model: string; reason: string }): Warning => ({
+  code: 'no-drop-out',
+  message: `${model} was asked for, and the NBD stands in its place: ${reason}`,
+});
+
+/** Rows ready to be encoded: feature columns, target, and the forecast that is multiplied (null without an anchor). */
+type Inputs = { table: Table; target: Float64Array; forecast: Float64Array | null };
+
+const inputsOf = ({ table, target }: Sample, data: LearningData, forecaster: Forecaster | undefined): Inputs => {
+  if (forecaster === undefined) return { table, target, forecast: null };
+  const { features, forecast } = withForecast(table, forecaster, horizonOf(data));
+  return { table: features, target, forecast: forecast.value };
+};
+
+const horizonOf = ({ horizonDays }: LearningData): number => {
+  if (horizonDays === null) throw new CloveError('internal', 'A forecast was asked for without a horizon.');
+  return horizonDays;
+};
+
+const stackInputs = (parts: readonly Inputs[]): Inputs => {
+  const table = stackTables(parts.map((part) => part.table));
+  const stack = (pick: (part: Inputs) => Float64Array): Float64Array => {
+    const all = new Float64Array(table.rows);
+    let offset = 0;
+    for (const part of parts) {
+      all.set(pick(part), offset);
+      offset += part.table.rows;
+    }
+    return all;
+  };
+  return {
+    table,
+    target: stack((part) => part.target),
+    forecast: parts[0]!.forecast === null ? null : stack((part) => part.forecast!),
+  };
+};
+
+type Made = Pick<Learned, 'seeds' | 'onnx' | 'parameters' | 'epochs' | 'bestEpoch' | 'backend' | 'versions' | 'state'>;
+
+/** Seeds of the members: the first is the run's own. */
+const seedsOf = ({ seed, seeds }: TrainingOptions): number[] =>
+  Array.from({ length: seeds }, (_, k) => seed + 1000 * k);
+
+const learnNetwork = async (
+  o: LearnOptions,
+  schema: FeatureSchema,
+  train: Inputs,
+  validation: Inputs,
+): Promise<Made> => {
+  const { options } = o;
+  const anchoring = train.forecast !== null;
+  const head = headOf(options.head);
+  const scale = head.fitScale(train.target);
+  const sequence = isSequence(options.model) ? shapeOf(train.table) : null;
+  const member = { schema, anchored: anchoring, sequence };
+  const before = beforeNetwork(member, sequence === null ? null : channelScales(sequenceOf(train.table)), scale);
+  const width = inputWidth(member);
+  const rows = train.table.rows + validation.table.rows;
+  const all = new Float32Array(rows * width);
+  all.set(memberInput(member, train.table, train.forecast, noCounts()));
+  all.set(memberInput(member, validation.table, validation.forecast, noCounts()), train.table.rows * width);
+  const x = await mapRows(before, all, rows, width);
+  const y = scaleTarget(scale, stacked(train.target, validation.target));
+  const prepared = preparedWidth(schema);
+  const plain = networkOf(options, prepared, sequence, { outputs: head.outputs, zeroLast: anchoring });
+  const network = anchoring ? anchored(plain) : plain;
+
+  const states: TrainState[] = [];
+  let first: Awaited<ReturnType<typeof trainNetwork>> | undefined;
+  for (const seed of seedsOf(options)) {
+    const trained = await trainNetwork({
+      network,
+      loss: options.head === 'mse' ? mse : head.loss,
+      x,
+      y,
+      train: Int32Array.from({ length: train.table.rows }, (_, row) => row),
+      validation: Int32Array.from({ length: validation.table.rows }, (_, row) => train.table.rows + row),
+      options: { ...options, seed, threads: o.threads },
+      ...(first === undefined && o.onEpoch !== undefined ? { onEpoch: o.onEpoch } : {}),
+      ...(o.signal === undefined ? {} : { signal: o.signal }),
+    });
+    first ??= trained;
+    states.push(withoutUntaught(trained.state, network, prepared, x, train.table.rows));
+  }
+  const after = options.head === 'mse' ? predictionTensor(scale) : firstColumn(head.after(scale));
+  const graph = (parts: readonly TrainState[]): Uint8Array => {
+    const mean = meanOf(network, parts.length, after);
+    return exportOnnx({
+      network: mean.network,
+      params: joined(parts.map(({ params }) => params)),
+      stats: joined(parts.map(({ stats }) => stats)),
+      inputWidth: width,
+      before,
+      after: mean.after,
+      metadata: { 'clove.type': options.model, 'clove.target': o.data.target },
+    });
+  };
+  return {
+    seeds: states.map((state) => graph([state])),
+    onnx: graph(states),
+    parameters: states.reduce((sum, { params }) => sum + params.length, 0),
+    epochs: first!.epochs,
+    bestEpoch: first!.bestEpoch,
+    backend: first!.backend,
+    versions: first!.versions,
+    state: { ...states[0]!, scale },
+  };
+};
+
+/** The network of a type. */
+const networkOf = (
+  options: TrainingOptions,
+  staticWidth: number,
+  sequence: { length: number; channels: number } | null,
+  last: { outputs: number; zeroLast: boolean },
+): Network => {
+  const { hidden, batchNorm, dropout, activation, sequenceUnits: units, sequenceLayers: layers } = options;
+  const shared = { hidden, batchNorm, dropout, activation, ...last };
+  if (sequence === null) return feedforward({ ...shared, inputWidth: staticWidth });
+  const reading = { ...shared, staticWidth, sequence };
+  if (options.model === 'lstm') return lstm({ ...reading, units, layers });
+  if (options.model === 'gru') return gru({ ...reading, units, layers });
+  return transformer({ ...reading, width: units, heads: options.attentionHeads, layers, feedForward: 2 * units });
+};
+
+/** Mean and standard deviation of each channel over the steps that count. */
+const channelScales = ({ values, mask, channels }: Sequence): { mean: number[]; factor: number[] } => {
+  const sums = Array.from({ length: channels }, () => ({ count: 0, sum: 0, squares: 0 }));
+  mask.forEach((counts, step) => {
+    if (counts === 0) return;
+    sums.forEach((channel, c) => {
+      const value = values[step * channels + c]!;
+      channel.count += 1;
+      channel.sum += value;
+      channel.squares += value * value;
+    });
+  });
+  const mean = sums.map(({ count, sum }) => (count > 0 ? sum / count : 0));
+  const factor = sums.map(({ count, squares }, c) => {
+    const variance = count > 0 ? squares / count - mean[c]! ** 2 : 0;
+    return variance > 1e-9 ? 1 / Math.sqrt(variance) : 1;
+  });
+  return { mean, factor };
+};
+
+/** The way from rows of `memberInput` to inputs of the network, as tfjs ops. */
+const beforeNetwork = (
+  { schema, anchored: anchoring, sequence }: Parameters<typeof memberInput>[0],
+  scales: { mean: number[]; factor: number[] } | null,
+  target: TargetScale,
+): ((raw: tf.Tensor2D) => tf.Tensor2D) => {
+  const prepare = prepareTensor(schema);
+  if (!anchoring && sequence === null) return prepare;
+  return (raw) => {
+    const columns = (from: number, count: number): tf.Tensor2D => tf.slice(raw, [0, from], [-1, count]);
+    const parts = [prepare(columns(0, schema.width))];
+    if (sequence !== null && scales !== null) {
+      const { length, channels } = sequence;
+      const repeated = (values: number[]): tf.Tensor2D =>
+        tf.tensor2d(
+          Array.from({ length: length * channels }, (_, k) => values[k % channels]!),
+          [1, length * channels],
+        );
+      const steps = columns(schema.width, length * channels);
+      parts.push(tf.mul(tf.sub(steps, repeated(scales.mean)), repeated(scales.factor)));
+      parts.push(columns(schema.width + length * channels, length));
+    }
+    if (anchoring) {
+      parts.push(logForecast(target)(columns(inputWidth({ schema, anchored: anchoring, sequence }) - 1, 1)));
+    }
+    return tf.concat(parts, 1);
+  };
+};
+
+const stacked = (a: Float64Array, b: Float64Array): Float64Array => {
+  const all = new Float64Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+};
+
+const joined = (parts: readonly Float32Array[]): Float32Array => {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+};
+
+const firstColumn =
+  (after: (output: tf.Tensor2D) => tf.Tensor2D) =>
+  (output: tf.Tensor2D): tf.Tensor2D =>
+    tf.slice(after(output), [0, 0], [-1, 1]);
+
+/** Several networks of one shape side by side; the prediction is the mean of theirs. One network stays as it is. */
+const meanOf = (
+  network: Network,
+  count: number,
+  after: (output: tf.Tensor2D) => tf.Tensor2D,
+): { network: Network; after: (output: tf.Tensor2D) => tf.Tensor2D } => {
+  if (count === 1) return { network, after };
+  const place = (name: string, k: number): string => `seed${k}.${name}`;
+  const copies = Array.from({ length: count }, (_, k) => k);
+  return {
+    network: {
+      ...network,
+      name: `${count} × ${network.name}`,
+      params: copies.flatMap((k) => network.params.map((spec) => ({ ...spec, name: place(spec.name, k) }))),
+      stats: copies.flatMap((k) => network.stats.map((spec) => ({ ...spec, name: place(spec.name, k) }))),
+      forward(p, s, x, context) {
+        const own = (all: Record<string, tf.Tensor>, specs: Network['params'], k: number) =>
+          Object.fromEntries(specs.map(({ name }) => [name, all[place(name, k)]!]));
+        const made = copies.map((k) =>
+          network.forward(own(p, network.params, k), own(s, network.stats, k), x, context),
+        );
+        return {
+          output: tf.concat(
+            made.map(({ output }) => output),
+            1,
+          ),
+          stats: {},
+        };
+      },
+    },
+    after: (output) => {
+      const each = tf.split(output, count, 1).map((part) => after(part as tf.Tensor2D));
+      const sum = each.reduce<tf.Tensor2D>((total, part, k) => (k === 0 ? part : tf.add(total, part)), each[0]!);
+      return tf.mul(sum, 1 / count);
+    },
+  };
+};
+
+/**
+ * An input that was 0 in every training row (the unknown bucket of a column that had nothing unknown) has taught its
+ * weights nothing: they are what chance made them. They become 0, so that such a value adds nothing when it is met.
+ */
+const withoutUntaught = (
+  state: TrainState,
+  network: Network,
+  features: number,
+  x: Float32Array,
+  rows: number,
+): TrainState => {
+  const units = network.params[0]!.shape[1]!;
+  const [params, m, v] = [state.params.slice(), state.m.slice(), state.v.slice()];
+  for (let input = 0; input < features; input += 1) {
+    let row = 0;
+    while (row < rows && x[row * network.inputWidth + input] === 0) row += 1;
+    if (row === rows) for (const flat of [params, m, v]) flat.fill(0, input * units, (input + 1) * units);
+  }
+  return { ...state, params, m, v };
+};
+
+const learnTrees = (
+  options: TrainingOptions,
+  target: string,
+  schema: FeatureSchema,
+  train: Inputs,
+  validation: Inputs,
+): Made => {
+  const rowsOf = ({ table, target, forecast }: Inputs, scale: number) => ({
+    columns: byColumn(encode(schema, table, noCounts()), table.rows, schema.width),
+    y: options.head === 'mse' ? target : target.map((value) => Math.max(0, value) / scale),
+    ...(forecast === null ? {} : { offset: forecast.map((value) => Math.log(Math.max(1e-6, value / scale))) }),
+  });
+  const scale = options.head === 'mse' ? 1 : headOf(options.head).fitScale(train.target).sd;
+  const [learning, held] = [rowsOf(train, scale), rowsOf(validation, scale)];
+  const made = seedsOf(options).map((seed) =>
+    fitBoosted(learning, held, {
+      loss: options.head === 'mse' ? 'squared' : options.head === 'poisson' ? 'poisson' : 'tweedie',
+      trees: options.treeCount,
+      depth: options.treeDepth,
+      learningRate: options.treeRate,
+      minLeaf: options.minLeaf,
+      l2: 1,
+      rowShare: 0.7,
+      featureShare: 0.7,
+      seed,
+      patience: 30,
+    }),
+  );
+  // The scale goes into the constant, so that the trees predict in currency; a forecast comes in currency too.
+  const models = made.map(({ model }): Boosted => ({
+    ...model,
+    base: model.base + (train.forecast === null && model.loss !== 'squared' ? Math.log(scale) : 0),
+  }));
+  const graph = (ensemble: Boosted): Uint8Array =>
+    treesOnnx(ensemble, {
+      ...(train.forecast === null ? {} : { last: 'multiplied' as const }),
+      metadata: { 'clove.type': options.model, 'clove.target': target },
+    });
+  return {
+    seeds: models.map(graph),
+    onnx: graph(meanTrees(models)),
+    parameters: models.reduce((sum, { trees }) => sum + trees.reduce((n, { value }) => n + value.length, 0), 0),
+    epochs: made[0]!.losses.slice(1).map((validationLoss, k) => ({
+      epoch: k + 1,
+      trainLoss: validationLoss,
+      validationLoss,
+      learningRate: options.treeRate,
+      seconds: 0,
+    })),
+    bestEpoch: made[0]!.model.trees.length,
+    backend: 'trees, 1 thread',
+    versions: {},
+    state: null,
+  };
+};
+
+/** The mean of the scores of several: their trees together, each leaf divided by their number. */
+const meanTrees = (models: readonly Boosted[]): Boosted => ({
+  ...models[0]!,
+  base: models.reduce((sum, { base }) => sum + base, 0) / models.length,
+  trees: models.flatMap(({ trees }) =>
+    trees.map((tree) => ({ ...tree, value: tree.value.map((value) => value / models.length) })),
+  ),
+});
+
+/** Row-major inputs as one array a column. */
+const byColumn = (x: Float32Array, rows: number, width: number): Float32Array[] =>
+  Array.from({ length: width }, (_, column) =>
+    Float32Array.from({ length: rows }, (__, row) => x[row * width + column]!),
+  );

@@ -1,0 +1,126 @@
+import { createScorer } from '@clove/engine';
+import {
+  type Learned,
+  type LearningData,
+  type Sample,
+  type Table,
+  isProbabilistic,
+  learn,
+  noCounts,
+  scoreMember,
+} from '@clove/clv';
+import type { Epoch, Family, TrainingOptions } from '@clove/contracts';
+
+/** A model that is learned, or a mean of such. */
+export type Contestant = { name: string; family: Family } & (
+  | { type: 'model'; options: TrainingOptions }
+  | { type: 'blend'; of: readonly string[]; combine: 'arithmetic' | 'geometric' }
+);
+
+/** What a contestant makes of the customers at the latest origin, and of those who steer its intervals. */
+export type Entry = {
+  contestant: Contestant;
+  /** of `data.latest`, not held to any level */
+  predicted: Float64Array;
+  /** the same, seed by seed; none where there is one seed or no chance */
+  bySeed: Float64Array[];
+  /** customers with known spend; the same for every contestant on the same data */
+  known: { predicted: Float64Array; actual: Float64Array };
+  /** total that the forecaster expects of the latest origin, that of the first member of a blend; null where there is none */
+  forecastTotal: number | null;
+  /** what was learned, in the order of the members */
+  members: { learned: Learned; name: string; predicted: Float64Array }[];
+};
+
+export const familyOf = (type: TrainingOptions['model']): Family =>
+  isProbabilistic(type) ? 'probabilistic' : type === 'trees' ? 'trees' : 'neural';
+
+type Work = {
+  data: LearningData;
+  threads?: number | undefined;
+  onEpoch?: ((epoch: Epoch) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+/** Learns one model and lets every seed predict the latest origin and the customers of known spend. */
+export const enter = async (contestant: Contestant & { type: 'model' }, work: Work): Promise<Entry> => {
+  const { data } = work;
+  const learned = await learn({ ...work, options: contestant.options });
+  const { member, forecaster, forecasters, seeds } = learned;
+  const known = knownRows(data);
+  const predictedBy = async (onnx: Uint8Array | null) => {
+    const scorer =
+      onnx === null ? null : await createScorer(onnx, work.threads === undefined ? {} : { threads: work.threads });
+    try {
+      const score = (table: Table, fitted: typeof forecaster) =>
+        scoreMember(member, scorer, table, { forecaster: fitted, horizonDays: data.horizonDays, counts: noCounts() });
+      const latest = await score(data.latest, forecaster);
+      const parts: Float64Array[] = [];
+      for (const { sample, origin } of known) parts.push(await score(sample.table, forecasters[origin] ?? null));
+      return { latest, known: concat(parts) };
+    } finally {
+      await scorer?.release();
+    }
+  };
+  const whole = await predictedBy(learned.onnx);
+  const bySeed: Float64Array[] = [];
+  if (seeds.length > 1) for (const seed of seeds) bySeed.push((await predictedBy(seed)).latest);
+  const predicted = whole.latest;
+  let forecastTotal: number | null = null;
+  if (forecaster !== null) {
+    const own = await scoreMember({ schema: null, anchored: false, sequence: null }, null, data.latest, {
+      forecaster,
+      horizonDays: data.horizonDays,
+      counts: noCounts(),
+    });
+    forecastTotal = sumOf(own);
+  }
+  return {
+    contestant,
+    predicted,
+    bySeed,
+    known: {
+      predicted: whole.known,
+      actual: concat(known.map(({ sample }) => sample.target)),
+    },
+    forecastTotal,
+    members: [{ learned, name: contestant.name, predicted }],
+  };
+};
+
+/** Fewer buyers than this among the validation rows say little about quantiles. */
+const FEWEST_BUYERS = 300;
+
+/** The validation rows, and the training rows too where those hold few buyers. */
+const knownRows = (data: LearningData): { sample: Sample; origin: number }[] => {
+  const buyers = data.origins.reduce(
+    (sum, { validation }) => sum + validation.target.reduce((count, value) => count + (value > 0 ? 1 : 0), 0),
+    0,
+  );
+  const all = data.kind === 'transactions' && buyers < FEWEST_BUYERS;
+  return data.origins.flatMap(({ train, validation }, origin) =>
+    (all ? [train, validation] : [validation]).map((sample) => ({ sample, origin })),
+  );
+};
+
+/** The factor that holds a total to the forecaster's. */
+export const holding = (entry: Pick<Entry, 'predicted' | 'forecastTotal'>): number => {
+  const total = sumOf(entry.predicted);
+  return entry.forecastTotal === null || !(total > 0) || !(entry.forecastTotal > 0) ? 1 : entry.forecastTotal / total;
+};
+
+export const sumOf = (values: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < values.length; i += 1) sum += values[i]!;
+  return sum;
+};
+
+const concat = (parts: readonly Float64Array[]): Float64Array => {
+  const all = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+};
