@@ -3,12 +3,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { bgBbConditional, fitBgBb } from './bg-bb.js';
-import { bgNbdConditional, bgNbdExpected, bgNbdLogLikelihood, fitBgNbd } from './bg-nbd.js';
+import { type BgNbd, bgNbdConditional, bgNbdExpected, bgNbdLogLikelihood, fitBgNbd } from './bg-nbd.js';
+import { computeMetrics } from '../metrics.js';
 import { groupCounts } from './counts.js';
 import { fitGammaGamma, gammaGammaConditional, gammaGammaMean } from './gamma-gamma.js';
-import { fitMbgNbd } from './mbg-nbd.js';
-import { fitParetoNbd, paretoNbdAlive, paretoNbdConditional } from './pareto-nbd.js';
+import { fitMbgNbd, type MbgNbd, mbgNbdConditional } from './mbg-nbd.js';
+import { fitParetoNbd, type ParetoNbd, paretoNbdAlive, paretoNbdConditional } from './pareto-nbd.js';
 import { fitSbg, sbgSurvival } from './sbg.js';
+import { trackCohort } from './tracking.js';
 
 const data = process.env.CLOVE_DATA ?? fileURLToPath(new URL('../../../../../shared/data', import.meta.url));
 const table = (file: string) =>
@@ -85,6 +87,89 @@ describe.skipIf(!existsSync(path.join(data, 'cdnow')))(
         .map((c) => gammaGammaConditional({ p: 6.25, q: 3.74, v: 15.44 }, c.x, c.mean));
       const published = [24.65, 18.91, 35.17, 35.17, 35.17, 71.46, 18.91, 35.17, 27.28, 35.17];
       for (const [i, value] of first.entries()) expect(Math.abs(value - published[i]!)).toBeLessThan(0.1);
+    });
+  },
+);
+
+describe.skipIf(!existsSync(path.join(data, 'cdnow')))(
+  'what the fits say of the CDNOW sample (needs the data folder)',
+  () => {
+    /** Order days of each customer, as days since 1 January 1997, ascending: several orders of a day are one. */
+    const orderDays = () => {
+      const days = new Map<number, Set<number>>();
+      for (const line of readFileSync(path.join(data, 'cdnow/CDNOW_sample.txt'), 'utf8').trim().split(/\r?\n/)) {
+        const [, id, date] = line.trim().split(/\s+/);
+        const day = Date.parse(`${date!.slice(0, 4)}-${date!.slice(4, 6)}-${date!.slice(6)}`) / 86_400_000;
+        const known = days.get(Number(id)) ?? new Set();
+        days.set(Number(id), known.add(day - Date.parse('1997-01-01') / 86_400_000));
+      }
+      return [...days].toSorted(([a], [b]) => a - b).map(([, set]) => [...set].toSorted((a, b) => a - b));
+    };
+    const CALIBRATION = 272; // 1997-09-30
+    const customers = existsSync(path.join(data, 'cdnow')) ? orderDays() : [];
+    const histories = customers.map((days) => {
+      const seen = days.filter((day) => day <= CALIBRATION);
+      return { x: seen.length - 1, tx: (seen.at(-1)! - seen[0]!) / 7, T: (CALIBRATION - seen[0]!) / 7 };
+    });
+    const counts = () =>
+      groupCounts(
+        histories.map(({ x }) => x),
+        histories.map(({ tx }) => tx),
+        histories.map(({ T }) => T),
+      );
+    const observed = customers.map((days) => days.filter((day) => day > CALIBRATION).length);
+    const total = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0);
+
+    test('histories from the transactions are those of the published summary', () => {
+      const published = table('cdnow/cdnow_customers_summary_with_transactions.csv');
+      for (const [i, { x, tx, T }] of histories.entries())
+        expect([x, tx.toFixed(2), T.toFixed(2)]).toEqual([
+          published[i]![1],
+          published[i]![2]!.toFixed(2),
+          published[i]![3]!.toFixed(2),
+        ]);
+      expect([total(histories.map(({ x }) => x)), total(observed)]).toEqual([2457, 1882]);
+    });
+
+    test('39 weeks ahead: total bias, errors and order of each model, recomputed', () => {
+      const [bg, pareto, mbg] = [fitBgNbd(counts()), fitParetoNbd(counts()), fitMbgNbd(counts())].map(
+        (fit) => fit.parameters,
+      ) as [BgNbd, ParetoNbd, MbgNbd];
+      const expected = {
+        'naive rate': [0.557, 1.024, 2.212, 0.652],
+        'BG/NBD': [-0.121, 0.786, 1.608, 0.663],
+        'Pareto/NBD': [-0.115, 0.755, 1.603, 0.673],
+        'MBG/NBD': [-0.162, 0.765, 1.607, 0.664],
+      };
+      const forecasts: Record<keyof typeof expected, (h: (typeof histories)[number], row: number) => number> = {
+        // The published order of those who tie, at 0 above all, is that of the rows.
+        'naive rate': ({ x, T }, row) => (x / T) * 39 - 1e-9 * row,
+        'BG/NBD': ({ x, tx, T }) => bgNbdConditional(bg, x, tx, T, 39),
+        'Pareto/NBD': ({ x, tx, T }) => paretoNbdConditional(pareto, x, tx, T, 39),
+        'MBG/NBD': ({ x, tx, T }) => mbgNbdConditional(mbg, x, tx, T, 39),
+      };
+      for (const [name, [bias, mae, rmse, gini]] of Object.entries(expected)) {
+        const metrics = computeMetrics(observed, histories.map(forecasts[name as keyof typeof expected]));
+        expect(Math.abs(metrics.totalBias! - bias!), `${name} ${metrics.totalBias}`).toBeLessThan(0.0006);
+        expect(Math.abs(metrics.mae - mae!), `${name} ${metrics.mae}`).toBeLessThan(0.0006);
+        expect(Math.abs(metrics.rmse - rmse!), `${name} ${metrics.rmse}`).toBeLessThan(0.0006);
+        expect(Math.abs(metrics.normalizedGini! - gini!), `${name} ${metrics.normalizedGini}`).toBeLessThan(0.001);
+      }
+    });
+
+    test('tracking: expected repeat orders of the cohort up to week 78', () => {
+      const firstDays = customers.map(([first]) => first!);
+      const repeatDays = customers.flatMap((days) => days.slice(1));
+      for (const [model, fit, cumulative] of [
+        ['bg-nbd', fitBgNbd(counts()), 4165.7],
+        ['pareto-nbd', fitParetoNbd(counts()), 4275.4],
+      ] as const) {
+        const purchase = { parameters: fit.parameters, standardErrors: {}, atBorder: [], logCovariance: null };
+        const weeks = trackCohort({ model, unitDays: 7, purchase }, { firstDays, repeatDays, weeks: 78 });
+        expect(weeks).toHaveLength(78);
+        expect(weeks.at(-1)!.cumulativeActual).toBe(4339);
+        expect(Math.abs(weeks.at(-1)!.cumulativeExpected - cumulative)).toBeLessThan(0.06);
+      }
     });
   },
 );

@@ -69,6 +69,7 @@ export const bgNbdAlive = ({ r, alpha, a, b }: BgNbd, x: number, tx: number, T: 
   x === 0 ? 1 : 1 / (1 + (a / (b + x - 1)) * Math.exp((r + x) * Math.log((alpha + T) / (alpha + tx))));
 
 const RULES = { plain: gaussLegendre(24), discounted: gaussLegendre(64) };
+const STEEP = 12;
 
 /**
  * Expected orders in the next `t` of customers who are alive now, with λ ~ Gamma(shape, rate) and p ~ Beta(a, b): the mean
@@ -85,20 +86,25 @@ export const ordersOfTheLiving = (
   t: number,
   discount = 0,
 ): number => {
-  const { nodes, weights } = discount > 0 ? RULES.discounted : RULES.plain;
-  const end = Math.log1p(t / rate);
-  let sum = 0;
-  for (let i = 0; i < nodes.length; i += 1) {
-    const u = end * nodes[i]!;
+  const derivative = (u: number): number => {
     const z = -Math.expm1(-u);
     const later = discount * rate * Math.expm1(u);
-    sum +=
-      weights[i]! *
-      (shape + 1 < a
-        ? hyp2f1(shape + 1, b, a + b, z, -shape * u - later)
-        : hyp2f1(a, a + b - shape - 1, a + b, z, (1 - a) * u - later));
+    return shape + 1 < a
+      ? hyp2f1(shape + 1, b, a + b, z, -shape * u - later)
+      : hyp2f1(a, a + b - shape - 1, a + b, z, (1 - a) * u - later);
+  };
+  const { nodes, weights } = discount > 0 ? RULES.discounted : RULES.plain;
+  const end = Math.log1p(t / rate);
+  // It begins to fall like e^(-decay·u): where that is steep, the steep part is integrated by itself.
+  const decay = (a * (shape + 1)) / (a + b) - 1 + discount * rate;
+  const bend = STEEP / decay;
+  let sum = 0;
+  for (const [from, to] of bend > 0 && bend < end ? [[0, bend] as const, [bend, end] as const] : [[0, end] as const]) {
+    let part = 0;
+    for (let i = 0; i < nodes.length; i += 1) part += weights[i]! * derivative(from + (to - from) * nodes[i]!);
+    sum += (to - from) * part;
   }
-  return shape * end * sum;
+  return shape * sum;
 };
 
 /** E[X(t)]: orders after the first that a new customer makes in a time t, equation 9. */

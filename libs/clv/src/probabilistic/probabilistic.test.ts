@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../rng.js';
-import { bgNbdAlive, bgNbdConditional, bgNbdExpected, bgNbdLogLikelihood, fitBgNbd } from './bg-nbd.js';
+import {
+  bgNbdAlive,
+  bgNbdConditional,
+  bgNbdExpected,
+  bgNbdLogLikelihood,
+  fitBgNbd,
+  ordersOfTheLiving,
+} from './bg-nbd.js';
 import { groupCounts } from './counts.js';
 import { fitGammaGamma } from './gamma-gamma.js';
 import { fitMbgNbd, mbgNbdConditional, mbgNbdExpected, mbgNbdLogLikelihood } from './mbg-nbd.js';
@@ -12,10 +19,11 @@ import {
   paretoNbdExpected,
   paretoNbdLogLikelihood,
 } from './pareto-nbd.js';
-import { digamma, hyp2f1, lnGamma } from './special.js';
+import { BG, PARETO, simulate } from './simulate.test-support.js';
+import { digamma, hyp2f1, lnBeta, lnGamma } from './special.js';
 
-const bg = { r: 0.4, alpha: 6, a: 0.8, b: 2 };
-const pareto = { r: 0.6, alpha: 10, s: 0.7, beta: 12 };
+const bg = BG;
+const pareto = PARETO;
 const HISTORIES = [
   [0, 0, 39],
   [1, 3, 20],
@@ -48,6 +56,35 @@ describe('special functions', () => {
       expect(hyp2f1(-2, 1.5, 0.7, z)).toBeCloseTo(1 - ((2 * 1.5) / 0.7) * z + ((1.5 * 2.5) / (0.7 * 1.7)) * z * z, 11);
     }
   });
+});
+
+test('the orders of the living are those of a plain integral over who they are, for small and huge parameters', () => {
+  // Mean of (1 - (1 + pt/rate)^-shape) / p over p ~ Beta(a, b), by a fine sum over the logit of p.
+  const plain = (shape: number, rate: number, a: number, b: number, t: number) => {
+    const width = 1 / Math.sqrt(Math.min(a, b)); // of the peak in the logit
+    const h = Math.min(0.01, width / 40);
+    let sum = 0;
+    for (let logit = Math.log(a / b) - 60 * Math.max(1, width); logit < Math.log(a / b) + 60 * Math.max(1, width);) {
+      logit += h;
+      const logP = -Math.log1p(Math.exp(-logit));
+      const logRest = -Math.log1p(Math.exp(logit));
+      const p = Math.exp(logP);
+      const orders = -Math.expm1(-shape * Math.log1p((p * t) / rate)) / p;
+      sum += h * orders * Math.exp(a * logP + b * logRest - lnBeta(a, b));
+    }
+    return sum;
+  };
+  for (const [shape, rate, a, b, t] of [
+    [0.24, 4.4, 0.79, 2.4, 39],
+    [0.24, 4.4, 1, 2.4, 5000],
+    [12.2, 40, 1.3, 14, 39],
+    [301, 45, 0.8, 302, 26],
+    [0.5, 10, 0.05, 0.6, 100],
+    [3, 20, 250, 900, 30],
+    [3, 20, 2e6, 9e6, 30],
+    [900, 20, 2e5, 3e6, 60],
+  ] as const)
+    expect(Math.abs(ordersOfTheLiving(shape, rate, a, b, t) / plain(shape, rate, a, b, t) - 1)).toBeLessThan(1e-5);
 });
 
 describe.each([
@@ -94,35 +131,20 @@ describe.each([
   });
 });
 
-/** Orders of one simulated customer in (0, T]; `coin` is the BG kind of death, `lifetime` the Pareto kind. */
-const simulate = (rng: Rng, until: number, kind: 'bg' | 'mbg' | 'pareto'): number[] => {
-  const [shape, rate] = kind === 'pareto' ? [pareto.r, pareto.alpha] : [bg.r, bg.alpha];
-  const lambda = rng.gamma(shape) / rate;
-  const p = kind === 'pareto' ? 0 : rng.beta(bg.a, bg.b);
-  const death = kind === 'pareto' ? rng.exponential() / (rng.gamma(pareto.s) / pareto.beta) : Infinity;
-  const orders: number[] = [];
-  if (kind === 'mbg' && rng.uniform() < p) return orders;
-  for (let t = rng.exponential() / lambda; t <= Math.min(until, death); t += rng.exponential() / lambda) {
-    orders.push(t);
-    if (kind !== 'pareto' && rng.uniform() < p) break;
-  }
-  return orders;
-};
-
 describe('expectations equal those of simulated customers', () => {
   test.each([
     [
-      'bg',
+      'bg-nbd',
       (t: number) => bgNbdExpected(bg, t),
       (x: number, tx: number, t: number) => bgNbdConditional(bg, x, tx, 30, t),
     ],
     [
-      'mbg',
+      'mbg-nbd',
       (t: number) => mbgNbdExpected(bg, t),
       (x: number, tx: number, t: number) => mbgNbdConditional(bg, x, tx, 30, t),
     ],
     [
-      'pareto',
+      'pareto-nbd',
       (t: number) => paretoNbdExpected(pareto, t),
       (x: number, tx: number, t: number) => paretoNbdConditional(pareto, x, tx, 30, t),
     ],
@@ -149,7 +171,7 @@ describe('expectations equal those of simulated customers', () => {
 
 test('a fit finds the parameters that simulated customers were made with', () => {
   const rng = new Rng(3);
-  const customers = Array.from({ length: 20_000 }, () => simulate(rng, 52, 'bg'));
+  const customers = Array.from({ length: 20_000 }, () => simulate(rng, 52, 'bg-nbd'));
   const fit = fitBgNbd(
     groupCounts(
       customers.map((o) => o.length),

@@ -12,8 +12,8 @@ export type TrackedWeek = {
 };
 
 /**
- * Expected against actual repeat orders of a cohort, week by week from the cohort's first day: week w ends with day 7w. The
- * expectation is unconditional, Σ E[X(days since the customer's first order day)] over customers who have come by then: what
+ * Expected against actual repeat orders of a cohort, week by week: week w holds the days 7(w - 1) + 1 to 7w after the cohort's
+ * first day. The expectation is unconditional, Σ E[X(days since the customer's first order day)] over customers who have come by then: what
  * the model says of the cohort as a whole, before and after the day at which it was fitted.
  * @param o.firstDays the first order day of each customer, as a day number of any calendar
  * @param o.repeatDays the day numbers of the repeat order days of all of them, in any order
@@ -35,13 +35,13 @@ export const trackCohort = (
   }
   const orders = new Float64Array(o.weeks);
   for (let i = 0; i < o.repeatDays.length; i += 1) {
-    const week = Math.floor((o.repeatDays[i]! - start) / 7);
-    if (week < o.weeks) orders[week]! += 1;
+    const week = Math.ceil((o.repeatDays[i]! - start) / 7);
+    if (week >= 1 && week <= o.weeks) orders[week - 1]! += 1;
   }
   let cumulativeExpected = 0;
   let cumulativeActual = 0;
   return Array.from(orders, (actual, i) => {
-    const lastDay = start + 7 * (i + 1) - 1;
+    const lastDay = start + 7 * (i + 1);
     let total = 0;
     for (const [day, count] of newcomers)
       if (day < lastDay)
