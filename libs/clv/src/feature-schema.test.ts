@@ -60,9 +60,18 @@ describe('fitSchema', () => {
     expect(schema.width).toBe(4);
   });
 
-  test('no more than 50 categories become inputs', () => {
-    const { schema } = fit({ city: texts(repeat(600, (i) => `city ${i % 60}`)) });
-    expect((schema.features[0] as CategoricalFeature).categories).toHaveLength(50);
+  test('up to 50 categories are one-hot, more are embedded, the 1,000 most frequent', () => {
+    const cities = (count: number, each: number) => texts(repeat(count * each, (i) => `city ${i % count}`));
+    const fitted = (column: Column) => {
+      const { schema } = fit({ city: column });
+      return { feature: schema.features[0] as CategoricalFeature, widths: [schema.width, preparedWidth(schema)] };
+    };
+    const few = fitted(cities(50, 5));
+    expect([few.feature.categories.length, few.feature.embedding, ...few.widths]).toEqual([50, undefined, 51, 51]);
+    const many = fitted(cities(60, 5));
+    expect([many.feature.categories.length, many.feature.embedding, ...many.widths]).toEqual([60, 8, 1, 1]);
+    const all = fitted(cities(1200, 5));
+    expect([all.feature.categories.length, all.feature.embedding]).toEqual([1000, 32]);
   });
 
   test('what teaches nothing is left out, each for a stated reason', () => {
@@ -199,6 +208,13 @@ describe('prepareTensor', () => {
       expect(values.reduce((sum, value) => sum + value * value, 0) / 500).toBeCloseTo(1, 4);
     }
   });
+});
+
+test('a wild value counts as ten standard deviations, and an infinite one as missing', async () => {
+  const { schema } = fit({ x: numeric(repeat(100, (i) => i % 5)) });
+  const table = tableOf({ x: numeric([1e30, -1e6, Number.POSITIVE_INFINITY, 2]) });
+  const prepared = await mapRows(prepareTensor(schema), encode(schema, table, noCounts()), 4, 1);
+  expect([...prepared]).toEqual([10, -10, 0, 0]);
 });
 
 describe('matchColumns', () => {

@@ -10,22 +10,28 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 import type { Column, Table } from './table.js';
 
-/** One-hot inputs of one column: its most frequent categories. */
-const MAX_CATEGORIES = 50;
+/** Up to so many categories become one-hot inputs; more are embedded. */
+const MAX_ONE_HOT = 50;
+/** Embedded categories of one column: its most frequent ones. */
+const MAX_CATEGORIES = 1000;
 /** A category in fewer training rows than this teaches nothing; it goes to the unknown bucket. */
 const MIN_CATEGORY_ROWS = 5;
 /** A text column with more distinct values than this, and than half of its values, is free text or an identifier. */
 const MAX_DISTINCT_SHARE = 0.5;
+/** A value farther from the mean, in standard deviations, counts as so far: one wild number must not decide a prediction. */
+const FARTHEST = 10;
 /** Tails are heavy beyond this skewness (Fisher-Pearson g1); the exponential distribution has 2. */
 const HEAVY_SKEWNESS = 2;
 
 /**
  * Learns from the training rows how each column becomes inputs of a network.
  *
- * - Text: one input for each of the 50 most frequent categories with at least 5 rows, and one for everything else
- *   (unseen, rare, missing). A column with more distinct values than 50 and than half of its values is left out.
+ * - Text: one input for each category with at least 5 rows, and one for everything else (unseen, rare, missing); more than
+ *   50 such categories, the 1,000 most frequent of them, are embedded instead (see embeddings.ts). A column with more distinct
+ *   values than 50 and than half of its values is left out.
  * - Numbers: missing values become the median, and where training has some, one more input says so. Where |skewness| is above
- *   2 and sign(x)·ln(1+|x|) brings it nearer to 0, that is taken instead of x. Then (x − mean) / sd.
+ *   2 and sign(x)·ln(1+|x|) brings it nearer to 0, that is taken instead of x. Then (x − mean) / sd, cut
+ *   off at ±10.
  * - Columns that are constant or empty in the training rows are left out.
  *
  * @param table the training rows and no others
@@ -110,13 +116,16 @@ const fitCategorical = (
     counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   if (counts.size === 0 || (counts.size === 1 && present === values.length)) return 'constant';
-  if (counts.size > MAX_CATEGORIES && counts.size > MAX_DISTINCT_SHARE * present) return 'many-valued';
+  if (counts.size > MAX_ONE_HOT && counts.size > MAX_DISTINCT_SHARE * present) return 'many-valued';
   const categories = [...counts]
     .filter(([, count]) => count >= MIN_CATEGORY_ROWS)
     .toSorted(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
     .slice(0, MAX_CATEGORIES)
     .map(([category]) => category);
-  return categories.length === 0 ? 'rare' : { kind: 'categorical', name, categories };
+  if (categories.length === 0) return 'rare';
+  const feature = { kind: 'categorical', name, categories } as const;
+  // Between 8 and 32 numbers: differences between a thousand places are not a thousand-fold.
+  return categories.length > MAX_ONE_HOT ? { ...feature, embedding: Math.ceil(Math.sqrt(categories.length)) } : feature;
 };
 
 const moments = (values: Float64Array): { mean: number; sd: number; skewness: number } => {
@@ -140,8 +149,9 @@ const signedLog = (x: number): number => Math.sign(x) * Math.log1p(Math.abs(x));
 /** Beyond the range of Float32, in which inputs travel, a value counts as missing. */
 const isNumber = (value: number): boolean => Number.isFinite(Math.fround(value));
 
-/** Raw inputs of a feature: 1 for a number; its categories and the unknown bucket for text. */
-const widthOf = (feature: Feature): number => (feature.kind === 'numeric' ? 1 : feature.categories.length + 1);
+/** Raw inputs of a feature: 1 for a number or an embedded text; the categories and the unknown bucket for other text. */
+const widthOf = (feature: Feature): number =>
+  feature.kind === 'numeric' || feature.embedding !== undefined ? 1 : feature.categories.length + 1;
 
 /** What `encode` met; each map holds only features with a count above 0. */
 export type EncodingCounts = {
@@ -157,7 +167,7 @@ export const noCounts = (): EncodingCounts => ({ unknown: new Map(), missing: ne
 
 /**
  * Raw inputs of `model.onnx` for each row of a table: [rows, schema.width] row-major, numbers as they are, NaN where missing,
- * and one-hots. A column that the table lacks counts as missing in every row: let `matchColumns` decide first
+ * one-hots, and places of embedded categories. A column that the table lacks counts as missing in every row: let `matchColumns` decide first
  * whether that may be. Numbers written as text are read, `true` and `false` as 1 and 0.
  * @param counts grows by what was met, chunk after chunk
  */
@@ -252,7 +262,7 @@ const encodeNumeric = (
 const encodeCategorical = (
   x: Float32Array,
   { unknown, missing }: EncodingCounts,
-  { name, categories }: CategoricalFeature,
+  { name, categories, embedding }: CategoricalFeature,
   column: Column | undefined,
   rows: number,
   { width, offset }: Place,
@@ -265,7 +275,8 @@ const encodeCategorical = (
     const place = value === null ? undefined : places.get(value);
     if (value === null) missed += 1;
     else if (place === undefined) unseen += 1;
-    x[row * width + offset + (place ?? categories.length)] = 1;
+    if (embedding === undefined) x[row * width + offset + (place ?? categories.length)] = 1;
+    else x[row * width + offset] = place ?? categories.length;
   }
   add(missing, name, missed);
   add(unknown, name, unseen);
@@ -295,7 +306,8 @@ export const preparedWidth = (schema: FeatureSchema): number =>
 
 /**
  * Imputation, signed log, scaling and missing indicators as tfjs ops on the raw inputs of `encode`: [rows, schema.width] →
- * [rows, preparedWidth], the indicators last, in the order of their features. The same function prepares the training
+ * [rows, preparedWidth], behind the inputs the indicators and then the places of embedded categories, each in the order of
+ * their features. The same function prepares the training
  * rows and is traced into `model.onnx`, so what is served is what was trained.
  */
 export const prepareTensor = (schema: FeatureSchema): ((raw: tf.Tensor2D) => tf.Tensor2D) => {
@@ -304,6 +316,7 @@ export const prepareTensor = (schema: FeatureSchema): ((raw: tf.Tensor2D) => tf.
   const mean: number[] = [];
   const scale: number[] = [];
   const indicators: number[] = [];
+  const places: number[] = [];
   for (const feature of schema.features) {
     if (feature.kind === 'numeric') {
       if (feature.missingIndicator) indicators.push(fill.length);
@@ -312,6 +325,7 @@ export const prepareTensor = (schema: FeatureSchema): ((raw: tf.Tensor2D) => tf.
       mean.push(feature.mean);
       scale.push(1 / feature.sd);
     } else {
+      if (feature.embedding !== undefined) places.push(fill.length);
       for (let i = 0; i < widthOf(feature); i += 1) {
         fill.push(0);
         logged.push(0);
@@ -330,17 +344,17 @@ export const prepareTensor = (schema: FeatureSchema): ((raw: tf.Tensor2D) => tf.
       const log = tf.mul(tf.sign(value), tf.log1p(tf.abs(value)));
       value = tf.add(tf.mul(value, rowOf(keep)), tf.mul(log, rowOf(logged)));
     }
-    const scaled = tf.mul(tf.sub(value, rowOf(mean)), rowOf(scale)) as tf.Tensor2D;
-    if (indicators.length === 0) return scaled;
-    // Picks the indicator columns: [rows, width] × a 0/1 matrix [width, indicators].
-    const pick = new Float32Array(schema.width * indicators.length);
-    indicators.forEach((column, i) => {
-      pick[column * indicators.length + i] = 1;
-    });
-    const told = tf.matMul(flags, tf.tensor2d(pick, [schema.width, indicators.length]));
-    return tf.concat([scaled, told as tf.Tensor2D], 1);
+    const scaled: tf.Tensor2D = tf.clipByValue(tf.mul(tf.sub(value, rowOf(mean)), rowOf(scale)), -FARTHEST, FARTHEST);
+    if (indicators.length + places.length === 0) return scaled;
+    const others = fill.flatMap((_, column) => (places.includes(column) ? [] : [column]));
+    const parts = places.length === 0 ? [scaled] : columnsOf(scaled, others);
+    return tf.concat([...parts, ...columnsOf(flags, indicators), ...columnsOf(value, places)], 1);
   };
 };
+
+/** Some columns side by side; nothing where there are none. */
+const columnsOf = (x: tf.Tensor, columns: readonly number[]): tf.Tensor2D[] =>
+  columns.length === 0 ? [] : [tf.gather(x as tf.Tensor2D, tf.tensor1d([...columns], 'int32'), 1)];
 
 const rowOf = (values: readonly number[]): tf.Tensor2D => tf.tensor2d([...values], [1, values.length]);
 

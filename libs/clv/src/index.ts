@@ -50,7 +50,6 @@ export { type TargetScale, fitTargetScale, predictionTensor, scaleTarget } from 
 export { type Activation, type MlpOptions } from './mlp.js';
 export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
-export { encodeSequence, prepareSequence, sequenceWidth } from './sequence-input.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
 export {

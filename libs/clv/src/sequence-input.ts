@@ -2,25 +2,13 @@ import { CloveError } from '@clove/contracts';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sequence } from './table.js';
 
-/** Columns that a sequence takes in a row of inputs: the steps' values and the mask. */
+/** Columns that a sequence takes in a row of inputs, behind the features: the values step by step, then the mask. */
 export const sequenceWidth = ({ length, channels }: { length: number; channels: number }): number =>
   length * channels + length;
 
-/** The inputs that stand behind the static features: [rows, sequenceWidth], the values step by step, then the mask. */
-export const encodeSequence = ({ length, channels, values, mask }: Sequence): Float32Array => {
-  const width = length * channels;
-  const rows = mask.length / length;
-  const x = new Float32Array(rows * (width + length));
-  for (let row = 0; row < rows; row += 1) {
-    x.set(values.subarray(row * width, (row + 1) * width), row * (width + length));
-    x.set(mask.subarray(row * length, (row + 1) * length), row * (width + length) + width);
-  }
-  return x;
-};
-
 /**
  * Learns each channel's mean and standard deviation over the steps that count, and standardises with them, as tfjs ops on the
- * inputs of `encodeSequence`; the mask stays as it is. A channel that never changes is only centred.
+ * columns of the sequence [rows, sequenceWidth]; the mask stays as it is. A channel that never changes is only centred.
  * @param sequence of the training rows and no others
  * @throws CloveError `not-enough-data` where no row has a step
  */

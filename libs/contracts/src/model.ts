@@ -18,11 +18,16 @@ export const NumericFeature = z.object({
   sd: z.number().positive(),
   missingIndicator: z.boolean(),
 });
-/** A categorical input, one-hot over `categories`; anything else, missing included, is the unknown bucket: a column of its own. */
+/**
+ * A categorical input, one-hot over `categories`; anything else, missing included, is the unknown bucket: a column of its own.
+ * With `embedding` it is one column, the place in `categories` (their number for the unknown bucket), which the network
+ * looks up as so many learnt numbers.
+ */
 export const CategoricalFeature = z.object({
   kind: z.literal('categorical'),
   name: z.string(),
   categories: z.array(z.string()),
+  embedding: z.number().int().positive().optional(),
 });
 export const Feature = z.discriminatedUnion('kind', [NumericFeature, CategoricalFeature]);
 export type Feature = z.infer<typeof Feature>;

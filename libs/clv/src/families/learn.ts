@@ -12,6 +12,7 @@ import { type Network, type TrainState, exportOnnx, mapRows, treesOnnx } from '@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Boosted, fitBoosted } from '../boosting.js';
 import { encode, fitSchema, noCounts, prepareTensor, preparedWidth } from '../feature-schema.js';
+import { withEmbeddings } from '../embeddings.js';
 import { feedforward } from '../feedforward.js';
 import { gru } from '../gru.js';
 import { anchored, headOf, logForecast } from '../heads.js';
@@ -19,6 +20,7 @@ import { type Sample } from '../lint.js';
 import { lstm } from '../lstm.js';
 import { type Forecaster, fitForecaster } from '../probabilistic/forecaster.js';
 import { historiesOf } from '../probabilistic/histories.js';
+import { prepareSequence, sequenceWidth } from '../sequence-input.js';
 import { type Sequence, type Table, stackTables } from '../table.js';
 import { type TargetScale, predictionTensor, scaleTarget } from '../target-scale.js';
 import { mse, trainNetwork } from '../training.js';
@@ -241,7 +243,8 @@ const learnNetwork = async (
   const scale = head.fitScale(train.target);
   const sequence = isSequence(options.model) ? shapeOf(train.table) : null;
   const member = { schema, anchored: anchoring, sequence };
-  const before = beforeNetwork(member, sequence === null ? null : channelScales(sequenceOf(train.table)), scale);
+  const steps = sequence === null ? null : prepareSequence(sequenceOf(train.table));
+  const before = beforeNetwork(member, steps, scale);
   const width = inputWidth(member);
   const rows = train.table.rows + validation.table.rows;
   const all = new Float32Array(rows * width);
@@ -250,7 +253,8 @@ const learnNetwork = async (
   const x = await mapRows(before, all, rows, width);
   const y = scaleTarget(scale, stacked(train.target, validation.target));
   const prepared = preparedWidth(schema);
-  const plain = networkOf(options, prepared, sequence, { outputs: head.outputs, zeroLast: anchoring });
+  const last = { outputs: head.outputs, zeroLast: anchoring };
+  const plain = withEmbeddings(schema, (staticWidth) => networkOf(options, staticWidth, sequence, last));
   const network = anchoring ? anchored(plain) : plain;
 
   const states: TrainState[] = [];
@@ -311,30 +315,10 @@ const networkOf = (
   return transformer({ ...reading, width: units, heads: options.attentionHeads, layers, feedForward: 2 * units });
 };
 
-/** Mean and standard deviation of each channel over the steps that count. */
-const channelScales = ({ values, mask, channels }: Sequence): { mean: number[]; factor: number[] } => {
-  const sums = Array.from({ length: channels }, () => ({ count: 0, sum: 0, squares: 0 }));
-  mask.forEach((counts, step) => {
-    if (counts === 0) return;
-    sums.forEach((channel, c) => {
-      const value = values[step * channels + c]!;
-      channel.count += 1;
-      channel.sum += value;
-      channel.squares += value * value;
-    });
-  });
-  const mean = sums.map(({ count, sum }) => (count > 0 ? sum / count : 0));
-  const factor = sums.map(({ count, squares }, c) => {
-    const variance = count > 0 ? squares / count - mean[c]! ** 2 : 0;
-    return variance > 1e-9 ? 1 / Math.sqrt(variance) : 1;
-  });
-  return { mean, factor };
-};
-
 /** The way from rows of `memberInput` to inputs of the network, as tfjs ops. */
 const beforeNetwork = (
   { schema, anchored: anchoring, sequence }: Parameters<typeof memberInput>[0],
-  scales: { mean: number[]; factor: number[] } | null,
+  prepareSteps: ((raw: tf.Tensor2D) => tf.Tensor2D) | null,
   target: TargetScale,
 ): ((raw: tf.Tensor2D) => tf.Tensor2D) => {
   const prepare = prepareTensor(schema);
@@ -342,16 +326,8 @@ const beforeNetwork = (
   return (raw) => {
     const columns = (from: number, count: number): tf.Tensor2D => tf.slice(raw, [0, from], [-1, count]);
     const parts = [prepare(columns(0, schema.width))];
-    if (sequence !== null && scales !== null) {
-      const { length, channels } = sequence;
-      const repeated = (values: number[]): tf.Tensor2D =>
-        tf.tensor2d(
-          Array.from({ length: length * channels }, (_, k) => values[k % channels]!),
-          [1, length * channels],
-        );
-      const steps = columns(schema.width, length * channels);
-      parts.push(tf.mul(tf.sub(steps, repeated(scales.mean)), repeated(scales.factor)));
-      parts.push(columns(schema.width + length * channels, length));
+    if (sequence !== null && prepareSteps !== null) {
+      parts.push(prepareSteps(columns(schema.width, sequenceWidth(sequence))));
     }
     if (anchoring) {
       parts.push(logForecast(target)(columns(inputWidth({ schema, anchored: anchoring, sequence }) - 1, 1)));

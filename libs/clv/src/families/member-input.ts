@@ -1,5 +1,6 @@
 import { CloveError, type ModelMember } from '@clove/contracts';
 import { type EncodingCounts, encode } from '../feature-schema.js';
+import { sequenceWidth } from '../sequence-input.js';
 import type { Table } from '../table.js';
 
 /** What says how the rows of a member's graph are laid out. */
@@ -7,7 +8,7 @@ type Layout = Pick<ModelMember, 'anchored' | 'sequence'> & { schema: NonNullable
 
 /** Columns of a member's graph. */
 export const inputWidth = ({ schema, anchored, sequence }: Layout): number =>
-  schema.width + (sequence === null ? 0 : sequence.length * (sequence.channels + 1)) + (anchored ? 1 : 0);
+  schema.width + (sequence === null ? 0 : sequenceWidth(sequence)) + (anchored ? 1 : 0);
 
 /**
  * Rows of a member's graph: encoded features, then for one that reads sequences the values of the steps and their mask, then
