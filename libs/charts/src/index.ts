@@ -1,1 +1,23 @@
-export {};
+/**
+ * Charts as Vega-Lite specifications. Two steps for each chart: an aggregation, pure and of small plain JSON whatever the
+ * number of rows, and a chart function from aggregate to specification. Nothing here needs Node: a browser renders the same
+ * specifications. `@clove/charts/render` makes SVG and PNG of them without a browser.
+ * @packageDocumentation
+ */
+export type { ChartOptions } from './frame.js';
+export type { ChartSpec } from './spec.js';
+export type { ThemeName } from './theme.js';
+export type { Values } from './columns.js';
+export type { Band, LogBins } from './log-axis.js';
+export { type Deciles, decileChart, groupDeciles } from './deciles.js';
+export { type Distribution, type Histogram, distributionChart, distributionOf } from './distribution.js';
+export { type NamedChart, evaluationCharts, leaderboardCharts, trainingCharts } from './evaluation-charts.js';
+export { type GainCurves, type GainPoint, gainChart, gainCurves } from './gain.js';
+export { type Leaderboard, type LeaderboardRow, leaderboardChart } from './leaderboard.js';
+export { type LearningCurves, learningCurveChart } from './learning-curves.js';
+export { type Pit, countPit, pitChart } from './pit.js';
+export { type PredictedActual, countPredictedActual, predictedActualChart } from './predicted-actual.js';
+export { type RecencyFrequency, averageByRecencyFrequency, recencyFrequencyChart } from './recency-frequency.js';
+export { type Reliability, reliabilityChart, reliabilityTable } from './reliability.js';
+export { type ResidualGroup, type Residuals, residualChart, spreadResiduals } from './residuals.js';
+export { type Tracking, trackingChart } from './tracking.js';

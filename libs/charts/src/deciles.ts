@@ -1,0 +1,130 @@
+import { type Values, completeRows, equalGroups, mean, orderBy, round, shareTies, take } from './columns.js';
+import { formatChange, formatCount, formatPercent, numberExpr } from './format.js';
+import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
+import { type Band, bandOf, logAxis, logBins } from './log-axis.js';
+import type { ChartSpec } from './spec.js';
+
+/** Ten groups of equal count in order of prediction, lowest first: what was predicted and what came. */
+export type Deciles = {
+  rows: number;
+  omitted: number;
+  groups: { rows: number; predicted: number; actual: number }[];
+};
+
+/**
+ * The decile table: group k of g holds the places ⌊kn/g⌋ to ⌊(k+1)n/g⌋ by prediction, g = 10 or the number of rows where
+ * that is less. Rows of equal prediction share the mean of their actuals, as in the decile MAPE. O(n log n).
+ * @throws CloveError `invalid-input` for columns of different lengths
+ */
+export const groupDeciles = (data: { actual: Values; predicted: Values }): Deciles => {
+  const { columns, rows, omitted } = completeRows({ actual: data.actual, predicted: data.predicted });
+  const [actual, predicted] = columns as [Float64Array, Float64Array];
+  const order = orderBy(predicted);
+  const sorted = take(predicted, order);
+  const shared = shareTies(sorted, take(actual, order));
+  return {
+    rows,
+    omitted,
+    groups: equalGroups(rows, 10).map(({ from, to }) => ({
+      rows: to - from,
+      predicted: mean(sorted.subarray(from, to)),
+      actual: mean(shared.subarray(from, to)),
+    })),
+  };
+};
+
+/** Largest mean over smallest from which a linear axis would hide the small groups. */
+const LOGARITHMIC_FROM = 12;
+
+/** Mean predicted against mean actual spend by decile, with the error and the number of customers of each. */
+export const decileChart = (data: Deciles, options: ChartOptions = {}): ChartSpec => {
+  const frame = frameOf(options, 460);
+  const { theme } = frame;
+  const { groups } = data;
+  const errors = groups.map((g) =>
+    g.actual === 0 ? (g.predicted === 0 ? 0 : null) : Math.abs(g.predicted - g.actual) / Math.abs(g.actual),
+  );
+  const mape =
+    groups.length === 10 && errors.every((error) => error !== null) ? errors.reduce((a, b) => a + b, 0) / 10 : null;
+  const values = Float64Array.from(groups.flatMap((g) => [g.predicted, g.actual]));
+  const positive = values.filter((value) => value > 0);
+  const logarithmic =
+    values.every((value) => value >= 0) &&
+    positive.length > 0 &&
+    Math.max(...positive) / Math.min(...positive) > LOGARITHMIC_FROM;
+  const heading = {
+    title: 'Calibration by decile of prediction',
+    subtitle:
+      `Mean spend per customer${options.currency === undefined ? '' : `, ${options.currency}`}${logarithmic ? ', logarithmic axis' : ''}` +
+      `${mape === null ? '' : `; mean error of the deciles ${formatPercent(mape)}`}.` +
+      ' Above: prediction against actual; below: customers.',
+    omitted: data.omitted,
+  };
+  if (groups.length === 0) return emptyChart(frame, heading);
+  const bins = logBins(values, 40);
+  const band: Band | null = bandOf(bins, values);
+  const axis = logAxis(bins, band);
+  const place = (value: number) => round(logarithmic ? axis.place(value) : value);
+  const rows = groups.map((g, k) => ({
+    k,
+    predicted: place(g.predicted),
+    actual: place(g.actual),
+    error: g.actual > 0 ? formatChange(g.predicted / g.actual - 1) : g.predicted === g.actual ? '0%' : '–',
+    name:
+      k === 0 && groups.length > 1 ? 'Lowest' : k === groups.length - 1 && groups.length > 1 ? 'Highest' : `${k + 1}`,
+    customers: formatCount(g.rows),
+  }));
+  const points = rows.flatMap((row) => [
+    { k: row.k, at: row.predicted, kind: 'Predicted' },
+    { k: row.k, at: row.actual, kind: 'Actual' },
+  ]);
+  const y = logarithmic
+    ? ({
+        scale: {
+          domain: [axis.domain[0], axis.domain[1] + (axis.domain[1] - axis.domain[0]) * 0.06] as number[],
+          nice: false,
+          zero: false,
+        },
+        axis: { title: null, values: axis.ticks, labelExpr: axis.labelExpr },
+      } as const)
+    : ({ scale: { zero: true, nice: true }, axis: { title: null, labelExpr: numberExpr('datum.value') } } as const);
+  const kinds = { domain: ['Actual', 'Predicted'], range: [theme.series[0], theme.series[1]] };
+  return framed(frame, heading, {
+    ...single(frame),
+    encoding: {
+      x: {
+        field: 'k',
+        type: 'ordinal',
+        scale: { padding: 0.1 },
+        axis: {
+          title: null,
+          labelAngle: 0,
+          labelLineHeight: 16,
+          labelOverlap: false,
+          labelExpr: `[${JSON.stringify(rows.map((row) => row.name))}[datum.value], ${JSON.stringify(rows.map((row) => row.customers))}[datum.value]]`,
+        },
+      },
+    },
+    layer: [
+      {
+        data: { values: rows },
+        mark: { type: 'rule', strokeWidth: 5, color: theme.grid, strokeCap: 'round' },
+        encoding: { y: { field: 'predicted', type: 'quantitative', ...y }, y2: { field: 'actual' } },
+      },
+      {
+        data: { values: points },
+        mark: { type: 'point', filled: true, size: 130, opacity: 1 },
+        encoding: {
+          y: { field: 'at', type: 'quantitative' },
+          color: { field: 'kind', type: 'nominal', scale: kinds },
+          shape: { field: 'kind', type: 'nominal', scale: { domain: kinds.domain, range: ['circle', 'diamond'] } },
+        },
+      },
+      {
+        data: { values: rows },
+        mark: { type: 'text', baseline: 'bottom', dy: -4, color: theme.muted, fontSize: 11 },
+        encoding: { y: { value: 0 }, text: { field: 'error' } },
+      },
+    ],
+  });
+};

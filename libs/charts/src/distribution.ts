@@ -1,0 +1,162 @@
+import { type Values, completeRows, mean, quantile, round } from './columns.js';
+import { formatAmount, formatCount, formatPercent, percentExpr } from './format.js';
+import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
+import { type Band, type LogBins, bandOf, binOf, logAxis, logBins } from './log-axis.js';
+import type { ChartSpec } from './spec.js';
+
+/** How amounts are distributed over equal bins of the logarithm, zeros apart. */
+export type Distribution = {
+  bins: LogBins;
+  predicted: Histogram;
+  actual: Histogram | null;
+};
+export type Histogram = {
+  rows: number;
+  omitted: number;
+  mean: number | null;
+  median: number | null;
+  /** rows of which the band beside the axis holds: 0 and below, and the very small */
+  band: Band | null;
+  banded: number;
+  /** rows in each bin */
+  counts: number[];
+};
+
+const BINS = 40;
+
+const histogram = (bins: LogBins, values: Float64Array, omitted: number): Histogram => {
+  const counts = Array.from({ length: bins.count }, () => 0);
+  let banded = 0;
+  for (const value of values) {
+    const bin = binOf(bins, value);
+    if (bin < 0) banded += 1;
+    else counts[bin]! += 1;
+  }
+  return {
+    rows: values.length,
+    omitted,
+    mean: values.length === 0 ? null : mean(values),
+    median: values.length === 0 ? null : quantile(values.toSorted(), 0.5),
+    band: bandOf(bins, values),
+    banded,
+    counts,
+  };
+};
+
+/** Histograms of predictions, and of what came where `actual` is given, on the same bins. O(n log n). */
+export const distributionOf = (data: { predicted: Values; actual?: Values | undefined }): Distribution => {
+  const predicted = completeRows({ predicted: data.predicted });
+  const actual = data.actual === undefined ? null : completeRows({ actual: data.actual });
+  const [first] = predicted.columns as [Float64Array];
+  const second = actual?.columns[0] ?? new Float64Array(0);
+  const all = new Float64Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  const bins = logBins(all, BINS);
+  return {
+    bins,
+    predicted: histogram(bins, first, predicted.omitted),
+    actual: actual === null ? null : histogram(bins, second, actual.omitted),
+  };
+};
+
+/**
+ * Bars of the predictions, with the outline of what came. The band of zeros has a bar of its own, cut where it would dwarf
+ * the others; its share is written beside it.
+ */
+export const distributionChart = (data: Distribution, options: ChartOptions = {}): ChartSpec => {
+  const frame = frameOf(options, 420);
+  const { theme } = frame;
+  const { predicted, actual, bins } = data;
+  const unit = options.currency === undefined ? '' : `, ${options.currency}`;
+  const heading = {
+    title: 'Distribution of predicted spend',
+    subtitle:
+      `${formatCount(predicted.rows)} ${predicted.rows === 1 ? 'customer' : 'customers'}` +
+      (predicted.mean === null || predicted.median === null
+        ? '.'
+        : `; mean ${formatAmount(predicted.mean, options.currency)}, median ${formatAmount(predicted.median, options.currency)}.`) +
+      ` Share of customers by amount${unit}, logarithmic axis.`,
+    omitted: predicted.omitted + (actual?.omitted ?? 0),
+  };
+  if (predicted.rows === 0) return emptyChart(frame, heading);
+  const shares = (h: Histogram) => h.counts.map((n) => n / Math.max(1, h.rows));
+  const tallest = Math.max(...shares(predicted), ...(actual === null ? [] : shares(actual)));
+  const zeros = [predicted, ...(actual === null ? [] : [actual])].map((h) => h.banded / Math.max(1, h.rows));
+  const cap = tallest === 0 ? 1 : Math.min(Math.max(tallest, ...zeros) * 1.02, tallest * 1.6);
+  const band: Band | null = [predicted.band, actual?.band ?? null].reduce<Band | null>(
+    (a, b) => (a === 'negative' || b === 'negative' ? 'negative' : a === 'small' || b === 'small' ? 'small' : (a ?? b)),
+    null,
+  );
+  const axis = logAxis(bins, band);
+  const edge = (bin: number) => round(bins.from + bin * bins.width);
+  const bars = predicted.counts.map((n, bin) => ({
+    from: edge(bin),
+    to: edge(bin + 1),
+    share: round(n / predicted.rows),
+  }));
+  const steps =
+    actual === null ? [] : [...shares(actual), 0].map((share, bin) => ({ from: edge(bin), share: round(share) }));
+  const space = axis.band;
+  const zeroBars =
+    space === null
+      ? []
+      : [
+          { kind: 'Predicted', share: predicted.banded / Math.max(1, predicted.rows) },
+          ...(actual === null ? [] : [{ kind: 'Actual', share: actual.banded / Math.max(1, actual.rows) }]),
+        ].map((bar, i, list) => ({
+          ...bar,
+          from: round(space.from + ((space.to - space.from) * i) / list.length),
+          to: round(space.from + ((space.to - space.from) * (i + 1)) / list.length),
+          share: round(Math.min(cap, bar.share)),
+          label: formatPercent(bar.share) + (bar.share > cap ? ' (cut)' : ''),
+        }));
+  const kinds = actual === null ? ['Predicted'] : ['Predicted', 'Actual'];
+  const fill = {
+    scale: { domain: kinds, range: [theme.series[0], theme.series[1]] },
+    legend: actual === null ? null : { symbolType: 'square' as const, symbolStrokeWidth: 0 },
+  };
+  const y = {
+    field: 'share',
+    type: 'quantitative',
+    scale: { domain: [0, cap] as number[], nice: false },
+    axis: { title: 'Share of customers', labelExpr: percentExpr('datum.value') },
+  } as const;
+  return framed(frame, heading, {
+    ...single(frame),
+    encoding: {
+      x: {
+        field: 'from',
+        type: 'quantitative',
+        scale: { domain: axis.domain, nice: false, zero: false },
+        axis: { title: `Spend per customer${unit}`, values: axis.ticks, labelExpr: axis.labelExpr },
+      },
+    },
+    layer: [
+      {
+        data: { values: bars },
+        mark: { type: 'rect', stroke: theme.background, strokeWidth: 1 },
+        encoding: { x2: { field: 'to' }, y, y2: { datum: 0 }, fill: { datum: 'Predicted', ...fill } },
+      },
+      {
+        data: { values: zeroBars },
+        mark: { type: 'rect', stroke: theme.background, strokeWidth: 1 },
+        encoding: { x2: { field: 'to' }, y, y2: { datum: 0 }, fill: { field: 'kind', type: 'nominal', ...fill } },
+      },
+      {
+        data: { values: steps },
+        mark: { type: 'line', interpolate: 'step-after', strokeWidth: 2, color: theme.series[1] },
+        encoding: { y },
+      },
+      {
+        data: { values: zeroBars.map((bar, i) => ({ ...bar, i: 8 + i * 16 })) },
+        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 8, fontSize: 11 },
+        encoding: {
+          x: { datum: space?.to ?? bins.from },
+          y: { field: 'i', type: 'quantitative', scale: null },
+          text: { field: 'label' },
+        },
+      },
+    ],
+  });
+};
