@@ -52,38 +52,7 @@ export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
-export {
-  type BgBb,
-  type PeriodCounts,
-  bgBbAlive,
-  bgBbConditional,
-  bgBbExpected,
-  fitBgBb,
-} from './probabilistic/bg-bb.js';
-export { type Fit } from './probabilistic/fit.js';
-export {
-  type FittedParameters,
-  type Forecast,
-  type Forecaster,
-  type SpendFrom,
-  bootstrapForecaster,
-  discountedValue,
-  fitForecaster,
-  forecast,
-} from './probabilistic/forecaster.js';
-export { type Histories, historiesOf } from './probabilistic/histories.js';
-export { PURCHASE_MODELS, type PurchaseModel } from './probabilistic/purchase-models.js';
-export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
-export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
 export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
-export {
-  type Boosted,
-  type BoostingData,
-  type BoostingOptions,
-  type Tree,
-  fitBoosted,
-  predictBoosted,
-} from './boosting.js';
 export {
   type Learned,
   type LearningData,
@@ -104,6 +73,40 @@ export {
   withDistribution,
 } from './families/predictor.js';
 export { figures, judge } from './families/judge.js';
+export {
+  type BgBb,
+  type PeriodCounts,
+  bgBbAlive,
+  bgBbConditional,
+  bgBbExpected,
+  fitBgBb,
+} from './probabilistic/bg-bb.js';
+export { type Fit } from './probabilistic/fit.js';
+export {
+  type FittedParameters,
+  type Forecast,
+  type Forecaster,
+  type SpendFrom,
+  bootstrapForecaster,
+  discountedValue,
+  fitForecaster,
+  forecast,
+  parameterSd,
+} from './probabilistic/forecaster.js';
+export { type Histories, historiesOf } from './probabilistic/histories.js';
+export { type Counts, groupCounts } from './probabilistic/counts.js';
+export { fitGammaGamma } from './probabilistic/gamma-gamma.js';
+export { PURCHASE_MODELS, type PurchaseModel, purchaseModels } from './probabilistic/purchase-models.js';
+export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
+export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export {
+  type Boosted,
+  type BoostingData,
+  type BoostingOptions,
+  type Tree,
+  fitBoosted,
+  predictBoosted,
+} from './boosting.js';
 export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {
   type ReliabilityGroup,

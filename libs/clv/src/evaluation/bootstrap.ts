@@ -6,38 +6,34 @@ import { pairedRows, quantileOf, sumOf } from './ranking.js';
 const SIMULATED = 20_000;
 
 /**
- * The central interval of the total spend of all customers. Three sources of doubt are drawn together: chance, each customer's
- * spend drawn from its predictive distribution; the parameters of the model, as totals under other draws of them; and the level
- * as a whole, which the future may shift as it did before. With more than 20,000 customers, chance is drawn for an even
- * sample and its deviation scaled by √(customers / sample), as the central limit theorem has it.
- * @param o.predicted of each customer @param o.draw its spend at the uniform `u`: the quantile function of its distribution
- * @param o.parameterTotals totals that draws of the parameters predict for these customers, relative to the model's own
- * @param o.levelSd standard deviation of ln(actual total / predicted total) at earlier origins; 0 when left out
+ * The central interval of the total spend of all customers. Two sources of doubt are drawn together: chance, each customer's
+ * spend drawn from its predictive distribution; and what moves all customers alike, the parameters of the model and the level as a
+ * whole, which the future may shift as it did before. With more than 20,000 customers, chance is drawn for an even sample and
+ * its deviation scaled by √(customers / sample), as the central limit theorem has it.
+ * @param o.rows customers @param o.draw spend of one at the uniform `u`: the quantile function of its distribution
+ * @param o.commonSd standard deviation of the logarithm of what moves all alike, for one √(`parameterSd`² + variance of
+ *   ln(actual total / predicted total) at earlier origins); 0 when left out
  * @param o.level 0.8 when left out @param o.draws 1,000 when left out
  * @returns the interval, and the mean of the draws
  */
 export const totalInterval = (o: {
-  predicted: ArrayLike<number>;
+  rows: number;
   draw: (row: number, u: number) => number;
-  parameterTotals?: ArrayLike<number> | undefined;
-  levelSd?: number | undefined;
+  commonSd?: number | undefined;
   level?: number | undefined;
   draws?: number | undefined;
   seed: number;
 }): { low: number; high: number; mean: number } => {
   const rng = new Rng(o.seed, 29);
-  const n = o.predicted.length;
-  const every = Math.max(1, Math.ceil(n / SIMULATED));
-  const rows = Array.from({ length: Math.ceil(n / every) }, (_, k) => k * every);
+  const every = Math.max(1, Math.ceil(o.rows / SIMULATED));
+  const rows = Array.from({ length: Math.ceil(o.rows / every) }, (_, k) => k * every);
   const draws = o.draws ?? 1000;
   const chance = Float64Array.from({ length: draws }, () => sumOf(rows.map((row) => o.draw(row, rng.uniform()))));
   const centre = sumOf(chance) / draws;
-  const total = centre * (n / rows.length);
-  const scale = Math.sqrt(n / rows.length);
-  const totals = chance.map((sum) => {
-    const parameter = o.parameterTotals ? o.parameterTotals[rng.integer(o.parameterTotals.length)]! : 1;
-    return (total + (sum - centre) * scale) * parameter * Math.exp((o.levelSd ?? 0) * rng.normal());
-  });
+  const factor = o.rows / rows.length;
+  const totals = chance.map(
+    (sum) => (centre * factor + (sum - centre) * Math.sqrt(factor)) * Math.exp((o.commonSd ?? 0) * rng.normal()),
+  );
   const ascending = totals.toSorted();
   const tail = (1 - (o.level ?? 0.8)) / 2;
   return {

@@ -238,9 +238,9 @@ describe('resampling', () => {
       const rng = new Rng(9);
       const sizes = Array.from({ length: n }, () => Math.exp(rng.normal()));
       const interval = totalInterval({
-        predicted: sizes.map((s) => 0.4 * s),
+        rows: n,
         draw: (row, u) => quantile(sizes[row]!)(u),
-        levelSd,
+        commonSd: levelSd,
         draws: n > 1000 ? 150 : 600,
         seed: 3,
       });
@@ -254,12 +254,12 @@ describe('resampling', () => {
     }
   });
 
-  test('doubt about the parameters widens the interval by as much as their totals spread', () => {
-    const o = { predicted: [100, 100, 100], draw: () => 100, seed: 1 };
+  test('doubt that is common to all widens the interval by its own quantiles', () => {
+    const o = { rows: 3, draw: () => 100, seed: 1 };
     expect(totalInterval(o)).toEqual({ low: 300, high: 300, mean: 300 });
-    const widened = totalInterval({ ...o, parameterTotals: [0.9, 1.1], draws: 400 });
-    expect(widened.low).toBeCloseTo(270, 9);
-    expect(widened.high).toBeCloseTo(330, 9);
+    const widened = totalInterval({ ...o, commonSd: 0.1, draws: 20_000 });
+    expect(widened.low / 300).toBeCloseTo(Math.exp(-0.128155), 2);
+    expect(widened.high / 300).toBeCloseTo(Math.exp(0.128155), 2);
   });
 
   test('a better prediction is told from a worse one, and equals are not told apart', () => {

@@ -10,6 +10,7 @@ import {
   type FittedParameters,
   forecast,
   type Forecaster,
+  parameterSd,
 } from './forecaster.js';
 import { gammaGammaConditional, gammaGammaMean } from './gamma-gamma.js';
 import { type Histories, historiesOf } from './histories.js';
@@ -260,6 +261,19 @@ describe('a fit', () => {
     expect(a).toBeGreaterThan(20);
     const { orders } = forecast(f, histories, 210);
     expect(orders.every((v) => Number.isFinite(v) && v >= 0)).toBe(true);
+  });
+
+  test.each(['nbd', 'bg-nbd'] as const)('%s: totals are as uncertain as refits to fresh customers differ', (model) => {
+    const n = 1200;
+    const { histories } = simulated(model, n, 20);
+    const refits = Array.from({ length: 40 }, (_, k) => {
+      const fresh = fitForecaster(model, simulated(model, n, 1000 + k).histories);
+      return Math.log(sum(forecast(fresh, histories, 182).value));
+    });
+    const mean = sum(refits) / refits.length;
+    const spread = Math.sqrt(sum(refits.map((v) => (v - mean) ** 2)) / refits.length);
+    expect(Math.abs(parameterSd(fitForecaster(model, histories), histories, 182)! / spread - 1)).toBeLessThan(0.35);
+    expect(parameterSd(truth(model), histories, 182)).toBeNull();
   });
 
   test('draws parameters that spread as their errors say, purchase and spend alike', () => {

@@ -270,3 +270,43 @@ const drawer = ({ parameters, atBorder, logCovariance }: FittedParameters, what:
     throw new CloveError('not-converged', `${what} are so uncertain that no draw of them is usable.`);
   };
 };
+
+/** Customers on whom totals under other parameters are computed, where there are more: an even sample. */
+const TOTAL_ROWS = 20_000;
+
+/**
+ * How far the parameters' uncertainty moves the total value of all customers: the standard deviation of its logarithm by the
+ * delta method, √(gᵀΣg) with the total's slopes g by the logarithms of the parameters. Null where the data do not determine
+ * the parameters, or the forecast is 0 for everyone.
+ */
+export const parameterSd = (forecaster: Forecaster, histories: Histories, horizonDays: number): number | null => {
+  const every = Math.max(1, Math.ceil(histories.x.length / TOTAL_ROWS));
+  const thin = (values: Float64Array) => values.filter((_, row) => row % every === 0);
+  const sample: Histories = {
+    x: thin(histories.x),
+    tx: thin(histories.tx),
+    T: thin(histories.T),
+    spend: thin(histories.spend),
+    repeatSpend: thin(histories.repeatSpend),
+    refundShare: histories.refundShare,
+  };
+  const logTotal = (f: Forecaster) =>
+    Math.log(forecast(f, sample, horizonDays).value.reduce((sum, value) => sum + value, 0));
+  const h = 1e-3;
+  let variance = 0;
+  for (const part of ['purchase', 'spend'] as const) {
+    const { parameters, logCovariance } = forecaster[part];
+    if (!logCovariance) return null;
+    const slopes = Object.entries(parameters).map(([name, value]) => {
+      const moved = (by: number) =>
+        logTotal({
+          ...forecaster,
+          [part]: { ...forecaster[part], parameters: { ...parameters, [name]: value * Math.exp(by) } },
+        });
+      return (moved(h) - moved(-h)) / (2 * h);
+    });
+    for (const [i, row] of logCovariance.entries())
+      for (const [j, covariance] of row.entries()) variance += slopes[i]! * covariance * slopes[j]!;
+  }
+  return Number.isFinite(variance) ? Math.sqrt(variance) : null;
+};
