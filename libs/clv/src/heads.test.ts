@@ -1,8 +1,9 @@
+import type { Head as HeadName } from '@clove/contracts';
 import { type Network, createScorer, exportOnnx, initialState, mapRows } from '@clove/engine';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { feedforward } from './feedforward.js';
-import { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
+import { type Head, anchored, headOf, logForecast } from './heads.js';
 import { differences, errorOf, natively } from './network.test-support.js';
 import { Rng } from './rng.js';
 

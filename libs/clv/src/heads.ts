@@ -8,12 +8,11 @@
  * All but the first two learn spend divided by a positive scale, and take spend below 0 (refunds only) as 0. What is
  * exponentiated is bounded, far outside of what data ask for: beyond a bound nothing grows, and the gradient only leads back.
  */
-import { CloveError } from '@clove/contracts';
+import { CloveError, type Head as HeadName } from '@clove/contracts';
 import type { Loss, Network } from '@clove/engine';
 import * as tf from '@tensorflow/tfjs-core';
-import { type TargetScale, fitTargetScale } from './target-scale.js';
-
-export type HeadName = 'mse' | 'huber' | 'poisson' | 'tweedie' | 'ziln';
+import { type TargetScale, fitTargetScale, predictionTensor } from './target-scale.js';
+import { mse } from './training.js';
 
 export type Head = {
   readonly name: HeadName;
@@ -56,10 +55,10 @@ export const headOf = (name: HeadName, o: { tweediePower?: number | undefined } 
     return {
       name,
       outputs: 1,
-      loss: name === 'mse' ? squared : huber,
+      loss: name === 'mse' ? mse : huber,
       fitScale: standardScale,
       columns: ['prediction'],
-      after: (scale) => (output) => tf.relu(tf.add(tf.mul(output, scale.sd), scale.mean)),
+      after: predictionTensor,
     };
   }
   if (name === 'ziln') {
@@ -90,8 +89,6 @@ export const headOf = (name: HeadName, o: { tweediePower?: number | undefined } 
     after: (scale) => (output) => tf.mul(tf.exp(logMean(output)), scale.sd),
   };
 };
-
-const squared: Loss = (output, target) => tf.mean(tf.squaredDifference(output, target));
 
 /** e²/2 up to |e| = δ, then δ·(|e| - δ/2), as torch.nn.HuberLoss (Huber 1964). */
 const huber: Loss = (output, target) => {

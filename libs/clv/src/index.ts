@@ -52,7 +52,7 @@ export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
-export { type Head, type HeadName, anchored, headOf, logForecast } from './heads.js';
+export { type Head, anchored, headOf, logForecast } from './heads.js';
 export {
   type Learned,
   type LearningData,

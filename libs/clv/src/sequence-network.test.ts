@@ -1,7 +1,8 @@
+import type { Head as HeadName } from '@clove/contracts';
 import { type Network, compileTraining, createScorer, exportOnnx, initialState } from '@clove/engine';
 import { describe, expect, test } from 'vitest';
 import { gru } from './gru.js';
-import { type HeadName, anchored, headOf } from './heads.js';
+import { anchored, headOf } from './heads.js';
 import { lstm } from './lstm.js';
 import { errorOf, natively, randomState, sequences } from './network.test-support.js';
 import { Rng } from './rng.js';

@@ -22,8 +22,8 @@ import { type Forecaster, fitForecaster } from '../probabilistic/forecaster.js';
 import { historiesOf } from '../probabilistic/histories.js';
 import { prepareSequence, sequenceWidth } from '../sequence-input.js';
 import { type Sequence, type Table, stackTables } from '../table.js';
-import { type TargetScale, predictionTensor, scaleTarget } from '../target-scale.js';
-import { mse, trainNetwork } from '../training.js';
+import { type TargetScale, scaleTarget } from '../target-scale.js';
+import { trainNetwork } from '../training.js';
 import { transformer } from '../transformer.js';
 import { ANCHOR_FEATURES, withForecast } from './anchor-features.js';
 import { inputWidth, memberInput } from './member-input.js';
@@ -262,7 +262,7 @@ const learnNetwork = async (
   for (const seed of seedsOf(options)) {
     const trained = await trainNetwork({
       network,
-      loss: options.head === 'mse' ? mse : head.loss,
+      loss: head.loss,
       x,
       y,
       train: Int32Array.from({ length: train.table.rows }, (_, row) => row),
@@ -274,7 +274,7 @@ const learnNetwork = async (
     first ??= trained;
     states.push(withoutUntaught(trained.state, network, prepared, x, train.table.rows));
   }
-  const after = options.head === 'mse' ? predictionTensor(scale) : firstColumn(head.after(scale));
+  const after = firstColumn(head.after(scale));
   const graph = (parts: readonly TrainState[]): Uint8Array => {
     const mean = meanOf(network, parts.length, after);
     return exportOnnx({
