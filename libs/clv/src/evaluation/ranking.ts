@@ -31,7 +31,7 @@ export const rankRows = (values: Float64Array): Ranking => {
 };
 
 /** Calls `visit` for each run of equal values, as a half-open range. */
-export const forEachTie = (sorted: Float64Array, visit: (from: number, to: number) => void): void => {
+const forEachTie = (sorted: Float64Array, visit: (from: number, to: number) => void): void => {
   for (let from = 0; from < sorted.length;) {
     let to = from + 1;
     while (to < sorted.length && sorted[to] === sorted[from]) to += 1;

@@ -10,7 +10,8 @@ export type Sbg = { alpha: number; beta: number };
 
 /**
  * Fits alpha and beta to the share of a cohort that is still there after each period.
- * @param survival falling shares from 1 (period 0) on @param customers size of the cohort; scales the standard errors
+ * @param survival falling shares from 1 (period 0) on
+ * @param customers size of the cohort, which scales the standard errors
  * @throws CloveError `value-invalid` where the shares do not start at 1 and fall; `not-converged`
  */
 export const fitSbg = (survival: readonly number[], customers = 1000): Fit<'alpha' | 'beta'> => {
