@@ -52,27 +52,6 @@ export { type SequenceNetworkOptions } from './sequence-network.js';
 export { lstm } from './lstm.js';
 export { gru } from './gru.js';
 export { type TransformerOptions, transformer } from './transformer.js';
-export { type Head, anchored, headOf, logForecast } from './heads.js';
-export {
-  type Learned,
-  type LearningData,
-  isProbabilistic,
-  isSequence,
-  learn,
-  requireFitting,
-} from './families/learn.js';
-export { fitDistribution, pitOf } from './families/distribution.js';
-export {
-  type OpenPredictor,
-  type Scores,
-  INTERVAL_LEVEL,
-  columnsOf,
-  combine,
-  openPredictor,
-  scoreMember,
-  withDistribution,
-} from './families/predictor.js';
-export { figures, judge } from './families/judge.js';
 export {
   type BgBb,
   type PeriodCounts,
@@ -99,6 +78,7 @@ export { fitGammaGamma } from './probabilistic/gamma-gamma.js';
 export { PURCHASE_MODELS, type PurchaseModel, purchaseModels } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
 export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export { type Head, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,
   type BoostingData,
@@ -107,6 +87,26 @@ export {
   fitBoosted,
   predictBoosted,
 } from './boosting.js';
+export {
+  type Learned,
+  type LearningData,
+  isProbabilistic,
+  isSequence,
+  learn,
+  requireFitting,
+} from './families/learn.js';
+export { fitDistribution, pitOf, widen } from './families/distribution.js';
+export {
+  type OpenPredictor,
+  type Scores,
+  INTERVAL_LEVEL,
+  columnsOf,
+  combine,
+  openPredictor,
+  scoreMember,
+  withDistribution,
+} from './families/predictor.js';
+export { figures, judge } from './families/judge.js';
 export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {
   type ReliabilityGroup,

@@ -4,6 +4,7 @@ import {
   type LearningData,
   type Sample,
   type Table,
+  combine,
   isProbabilistic,
   learn,
   noCounts,
@@ -85,6 +86,24 @@ export const enter = async (contestant: Contestant & { type: 'model' }, work: Wo
     },
     forecastTotal,
     members: [{ learned, name: contestant.name, predicted }],
+  };
+};
+
+/** The mean of entries on the same data, each as it is. */
+export const blend = (contestant: Contestant & { type: 'blend' }, parts: readonly Entry[]): Entry => {
+  const mean = (pick: (part: Entry) => Float64Array): Float64Array =>
+    combine(
+      contestant.combine,
+      parts.map((part) => ({ predicted: pick(part), factor: 1 })),
+      1,
+    );
+  return {
+    contestant,
+    predicted: mean(({ predicted }) => predicted),
+    bySeed: [],
+    known: { predicted: mean(({ known }) => known.predicted), actual: parts[0]!.known.actual },
+    forecastTotal: parts.find(({ forecastTotal }) => forecastTotal !== null)?.forecastTotal ?? null,
+    members: parts.flatMap(({ members }) => members),
   };
 };
 

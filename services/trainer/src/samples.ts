@@ -356,6 +356,10 @@ export const readRehearsal = async (
   return null;
 };
 
+/** Whether a rehearsal had the horizon that is to be predicted, not a part of it. */
+export const wholeHorizon = (rehearsal: Samples, samples: Samples): boolean =>
+  rehearsal.data.horizonDays === samples.data.horizonDays;
+
 /** Samples with the same columns, one below the other. */
 export const stackSamples = (samples: readonly Sample[]): Sample => {
   const table = stackTables(samples.map(({ table }) => table));

@@ -11,8 +11,17 @@ import {
 import { type TrainState, encodeSafetensors } from '@clove/engine';
 import { type Contestant, enter, familyOf } from './contestants.js';
 import { decideLevel } from './level.js';
-import { type Samples, type Source, readRehearsal, readSamples, stackOrigins } from './samples.js';
-import { type Level, evaluateVersion, levelErrorOf, levelled, meanOf, versionOf, writeVersion } from './version.js';
+import { type Samples, type Source, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
+import {
+  type Level,
+  evaluateVersion,
+  levelErrorOf,
+  levelSdOf,
+  levelled,
+  meanOf,
+  versionOf,
+  writeVersion,
+} from './version.js';
 
 /** What a training tells while it runs. */
 export type TrainMessage = { type: 'progress'; fraction: number; stage: string } | { type: 'epoch'; epoch: Epoch };
@@ -82,7 +91,7 @@ export const trainModel = async (
   const { manifest, graphs } = await versionOf({
     entry,
     level,
-    levelError,
+    levelSd: levelSdOf(levelError, samples.windows),
     data,
     profile: i.profile,
     datasetId: i.datasetId,
@@ -131,7 +140,10 @@ const rehearse = async (
     const options = { ...contestant.options, seeds: 1 };
     const entry = await enter({ ...contestant, options }, { data: rehearsal.data, threads, signal: source.signal });
     const { target } = rehearsal.test;
-    const level = anchored && asked === 'auto' ? decideLevel(entry, target, options.seed) : decided;
+    const level =
+      anchored && asked === 'auto'
+        ? decideLevel(entry, target, wholeHorizon(rehearsal, samples), options.seed)
+        : decided;
     return { level, levelError: levelErrorOf(levelled(entry, level.held).predicted, target) };
   } catch (error) {
     // What can be learned from all of the history may not be from part of it.

@@ -16,6 +16,7 @@ import {
   noCounts,
   openPredictor,
   scoreMember,
+  widen,
 } from '@clove/clv';
 import {
   type ArtifactName,
@@ -24,10 +25,12 @@ import {
   type EvaluationReport,
   type ModelManifest,
   type ModelMember,
+  type PredictiveDistribution,
   type Predictor,
   type TrainingOptions,
 } from '@clove/contracts';
 import { type Entry, holding, sumOf } from './contestants.js';
+import { untaughtPeak } from './claims.js';
 import type { Samples } from './samples.js';
 
 /** Whether a total is held to the forecaster's, and why. */
@@ -59,11 +62,25 @@ const PARAMETER_DRAWS = 40;
 /** No level is known better than this: what the next window brings that the last did not. */
 const LEAST_LEVEL_SD = 0.05;
 
+/** What a peak season that no label taught may do to the level: half to double, about. */
+const PEAK_LEVEL_SD = 0.6;
+
+/**
+ * How well the level of the total is known: standard deviation of its logarithm, from how far off it was at the rehearsal and
+ * whether a peak season is predicted that no label taught.
+ */
+export const levelSdOf = (levelError: number | null, windows: Samples['windows']): number =>
+  Math.hypot(Math.max(LEAST_LEVEL_SD, Math.abs(levelError ?? 0)), untaughtPeak(windows) ? PEAK_LEVEL_SD : 0);
+
+/** How spend scatters around an entry's predictions, the doubt about the level included. */
+export const distributionOf = (entry: Entry, levelSd: number): PredictiveDistribution =>
+  widen(fitDistribution(entry.known.predicted, entry.known.actual), levelSd);
+
 export type VersionInput = {
   entry: Entry;
   level: Level;
-  /** ln(predicted / actual total) at the rehearsal; null where there was none */
-  levelError: number | null;
+  /** as `levelSdOf` gives it */
+  levelSd: number;
   data: LearningData;
   profile: DatasetProfile;
   datasetId: string | null;
@@ -103,7 +120,7 @@ export const versionOf = async (
     members: described,
     combine: entry.contestant.type === 'blend' ? entry.contestant.combine : 'arithmetic',
     level: { factor: level, ...i.level },
-    distribution: data.kind === 'features' ? null : fitDistribution(entry.known.predicted, entry.known.actual),
+    distribution: data.kind === 'features' ? null : distributionOf(entry, i.levelSd),
     totalSd: data.kind === 'features' ? null : await totalSdOf(i),
   };
   const manifest: ModelManifest = {
@@ -166,7 +183,7 @@ const totalSdOf = async (i: VersionInput): Promise<number> => {
     const mean = sumOf(totals) / totals.length;
     parameters = Math.sqrt(sumOf(totals.map((value) => (value - mean) ** 2)) / totals.length);
   }
-  return Math.hypot(chance, parameters, Math.max(LEAST_LEVEL_SD, Math.abs(i.levelError ?? 0)));
+  return Math.hypot(chance, parameters, i.levelSd);
 };
 
 /** How far below and above the prediction the middle share of the residuals (actual − predicted) reaches. */

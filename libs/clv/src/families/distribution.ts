@@ -45,6 +45,26 @@ export const fitDistribution = (predicted: ArrayLike<number>, actual: ArrayLike<
   return { upper, bins: bins.map((bin, k) => ({ ...bin, zero: zeros[k]! })) };
 };
 
+/** Points of the level that stand for a normal distribution of its logarithm: the means of twelve parts of equal probability. */
+const LEVELS = [-1.86, -1.18, -0.82, -0.54, -0.31, -0.1, 0.1, 0.31, 0.54, 0.82, 1.18, 1.86];
+
+/**
+ * The distribution where the level of all customers together is in doubt too: spend of those who buy scales with it, and the
+ * more there is the fewer buy nothing (ln P(nothing) scales with it, as in a Poisson process of orders).
+ * @param levelSd standard deviation of the level's logarithm
+ */
+export const widen = (d: PredictiveDistribution, levelSd: number): PredictiveDistribution => {
+  const factors = LEVELS.map((z) => Math.exp(levelSd * z));
+  return {
+    ...d,
+    bins: d.bins.map((bin) => {
+      const zero = factors.reduce((sum, factor) => sum + bin.zero ** factor, 0) / factors.length;
+      const ratios = factors.flatMap((factor) => bin.ratios.map((ratio) => ratio * factor)).toSorted((a, b) => a - b);
+      return { ...bin, zero, ratios: bin.ratios.map((_, step) => quantile(ratios, step / STEPS)) };
+    }),
+  };
+};
+
 const quantile = (sorted: readonly number[], p: number): number => {
   const place = p * (sorted.length - 1);
   const low = sorted[Math.floor(place)]!;
