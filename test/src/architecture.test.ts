@@ -26,10 +26,13 @@ const TABLE: Record<string, { workspace: string[]; libraries: string[] }> = {
     libraries: ['fastify', '@fastify/', 'fastify-', 'zod', 'prom-client', '@node-rs/argon2', 'openapi-types'],
   },
   'services/ingester': { workspace: ['contracts', 'store', 'runtime', 'data'], libraries: [] },
-  'services/trainer': { workspace: ['contracts', 'store', 'runtime', 'data', 'clv', 'engine'], libraries: [] },
+  'services/trainer': {
+    workspace: ['contracts', 'store', 'runtime', 'data', 'clv', 'engine', 'charts'],
+    libraries: [],
+  },
   'services/scorer': { workspace: ['contracts', 'store', 'runtime', 'data', 'clv', 'engine'], libraries: [] },
   'services/cli': {
-    workspace: ['contracts', 'store', 'runtime', 'data', 'clv', 'engine', 'ingester', 'trainer', 'scorer'],
+    workspace: ['contracts', 'store', 'runtime', 'data', 'clv', 'engine', 'charts', 'ingester', 'trainer', 'scorer'],
     libraries: ['commander'],
   },
 };

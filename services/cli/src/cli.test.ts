@@ -68,12 +68,13 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('a table of customers', () => {
-  test('train writes a model folder of four files that the contracts know', () => {
+  test('train writes a model folder of files that the contracts know, and the profile for its report', () => {
     expect(readdirSync(join(folder, 'model')).toSorted()).toEqual([
       'checkpoint.safetensors',
       'evaluation.json',
       'model.json',
       'model.onnx',
+      'profile.json',
     ]);
     const manifest = ModelManifest.parse(JSON.parse(read('model/model.json')));
     expect(manifest).toMatchObject({ kind: 'features', target: 'clv', options: { hidden: [16, 8], epochs: 6 } });
@@ -88,6 +89,25 @@ describe('a table of customers', () => {
     expect(rows).toHaveLength(600);
     expect(new Set(rows.map(([id]) => id)).size).toBe(600);
     for (const row of rows) expect(Number.isFinite(Number(row[1]))).toBe(true);
+  });
+
+  test('report is one page about the model folder, with the data that it learned from', async () => {
+    const { report, gates } = await json('report --model ./model --out card.html --currency EUR');
+    expect(report).toMatchObject({ file: join(folder, 'card.html'), model: 'model' });
+    const page = read('card.html');
+    expect(page).toContain('<h1>model</h1>');
+    expect(page).toContain('email_opens');
+    expect(page).not.toMatch(/<script/i);
+    expect((gates as { gate: string }[]).map(({ gate }) => gate)).toContain('total-bias');
+  });
+
+  test('--plot writes the charts of an evaluation as SVG and PNG', async () => {
+    const { plots } = await json('evaluate --local --model model --data customers.csv --plot charts');
+    expect((plots as string[]).length).toBeGreaterThan(3);
+    for (const file of plots as string[]) {
+      const start = readFileSync(file).subarray(0, 4).toString('latin1');
+      expect(start).toBe(file.endsWith('.svg') ? '<svg' : '\u0089PNG');
+    }
   });
 
   test('the name of the output decides its format', async () => {
@@ -150,6 +170,33 @@ describe('a table of customers', () => {
 
   test('a target that is not there is refused by name', async () => {
     expect(await refusal(`train --local --data customers.csv --out no --target revenue`, 3)).toContain('revenue');
+  });
+});
+
+describe('fit', () => {
+  test('prints parameters, their errors and the log-likelihood of a summary or of orders', async () => {
+    write('summary.csv', [
+      ['ID', 'x', 't_x', 'T'],
+      ...Array.from({ length: 400 }, (_, i) => {
+        const x = i % 5 === 0 ? (i % 7) + 1 : 0;
+        return [String(i), String(x), String(x === 0 ? 0 : i % 2 === 0 ? 4 : 30), '38'];
+      }),
+    ]);
+    const fitted = await json('fit bg-nbd --data summary.csv');
+    expect(fitted).toMatchObject({ model: 'bg-nbd', customers: 400, logLikelihood: expect.any(Number) });
+    expect(Object.keys(fitted['parameters'] as object)).toEqual(['r', 'alpha', 'a', 'b']);
+    expect(Object.keys(fitted['standardErrors'] as object)).toEqual(['r', 'alpha', 'a', 'b']);
+    const { stdout } = await clove('fit bg-nbd --data summary.csv');
+    expect(stdout).toMatch(/alpha +[\d.]+ +[\d.]+/);
+
+    await json('generate --generator transactions --customers 300 --seed 5 --out orders-to-fit.csv');
+    expect(await json('fit mbg-nbd --data orders-to-fit.csv')).toMatchObject({ customers: 300, unit: 'weeks' });
+  });
+
+  test('of what the model cannot be fitted to says what it takes', async () => {
+    expect(await refusal('fit sbg --data summary.csv', 3)).toContain('survival');
+    expect(await refusal('fit bg-nbd --data customers.csv', 3)).toContain('t_x');
+    expect(await refusal('fit sparrow --data summary.csv', 2)).toContain('pareto-nbd');
   });
 });
 

@@ -4,6 +4,9 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { CloveError, DatasetProfile, ModelManifest } from '@clove/contracts';
 import type { DatasetFiles, SourceFile } from './local/tasks.js';
 
+/** What a model folder holds beside the model, for its report: the data that it learned from, and the ranking that it won. */
+export const CARD_FILES = ['profile.json', 'leaderboard.json'] as const;
+
 /** What counts as a data file in a folder given to `--data`. */
 const DATA_FILE = /\.(csv|tsv|txt|parquet|pq)(\.gz)?$/i;
 
@@ -92,14 +95,14 @@ export const withScratch = async <T>(work: (scratchDir: string) => Promise<T>): 
 
 /**
  * Sees that a folder can be made, or is there and can be written, before the work whose result goes there.
- * @throws CloveError 'invalid-input' naming `--out`
+ * @throws CloveError 'invalid-input' naming the flag
  */
-export const checkOutput = async (folder: string): Promise<void> => {
+export const checkOutput = async (folder: string, flag = '--out'): Promise<void> => {
   for (let path = resolve(folder); ; path = dirname(path)) {
     const there = await stat(path).catch(() => undefined);
     if (!there && path !== dirname(path)) continue;
     const refuse = (why: string) =>
-      new CloveError('invalid-input', `--out: nothing can be written to ${folder}: ${why}.`);
+      new CloveError('invalid-input', `${flag}: nothing can be written to ${folder}: ${why}.`);
     if (!there?.isDirectory()) throw refuse(`${path} is no folder`);
     await access(path, constants.W_OK).catch(() => {
       throw refuse(`you may not write to ${path}`);

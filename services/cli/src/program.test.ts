@@ -1,9 +1,15 @@
-import { GeneratorOptions, IngestOptions, TrainingOptions, TransactionMapping } from '@clove/contracts';
+import {
+  GeneratorOptions,
+  IngestOptions,
+  LeaderboardOptions,
+  TrainingOptions,
+  TransactionMapping,
+} from '@clove/contracts';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import type { Context } from './context.js';
 import { generatorFlags, trainingFlags } from './flags/groups.js';
-import { ingestOptions, trainingOptions } from './flags/requests.js';
+import { ingestOptions, leaderboardOptions, trainingOptions } from './flags/requests.js';
 import { createProgram } from './program.js';
 import { createScreen } from './screen/screen.js';
 
@@ -94,6 +100,22 @@ describe('flags of the command line', () => {
         testOrigin: '2024-03-31',
       }),
     );
+  });
+
+  test('--horizon is --horizon-days wherever that is a flag, and the two together are refused', async () => {
+    for (const name of ['train', 'leaderboard', 'demo']) {
+      const { ctx } = await parse(name, '--horizon', '182');
+      const read = name === 'leaderboard' ? leaderboardOptions(ctx) : trainingOptions(ctx);
+      expect(read.horizonDays).toBe(182);
+    }
+    await expect(parse('train', '--horizon', '182', '--horizon-days', '90')).rejects.toThrow(/cannot be used/);
+    await expect(parse('train', '--horizon', '0')).rejects.toThrow(/whole number/);
+  });
+
+  test('every option of a leaderboard has a flag', () => {
+    const flags = flagsOf('leaderboard');
+    for (const key of Object.keys(LeaderboardOptions.shape))
+      expect(flags).toContain(key === 'ignoreColumns' ? '--ignore-column' : `--${kebab(key)}`);
   });
 
   test('what is left out stays at the default of the contract', async () => {

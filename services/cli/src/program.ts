@@ -1,17 +1,20 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { JobKind, JobStatus } from '@clove/contracts';
 import type { Context } from './context.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
+import { FITTED_MODELS, FIT_INPUT_HELP } from './fit-input.js';
 import type { ContractFlags } from './flags/contract-flags.js';
 import {
   evaluationFlags,
   generatorFlags,
+  leaderboardFlags,
   mappingFlags,
   predictionFlags,
   readingFlags,
   registryFlags,
   sizeFlags,
   trainingFlags,
+  winnerFlags,
 } from './flags/groups.js';
 
 /** What a command does with its flags and arguments; a number is the exit code, nothing is 0. */
@@ -57,6 +60,8 @@ const dataset = (to: Command) =>
     .addOption(new Option('--dataset <id>', 'dataset of the gateway, instead of --data').helpGroup('Data:'))
     .addOption(new Option('--name <text>', 'name of the uploaded dataset').helpGroup('Data:'));
 const out = (to: Command, what: string) => to.addOption(new Option('--out <path>', what));
+const plot = (to: Command) =>
+  to.addOption(new Option('--plot <folder>', 'write the charts there, each as SVG and PNG'));
 const stack = (to: Command) => {
   const add = (option: Option) => to.addOption(option.helpGroup('Servers:'));
   add(
@@ -137,7 +142,42 @@ export const createProgram = (run: Runner): Command => {
   dataset(train);
   flags(train, trainingFlags, registryFlags);
   out(train, 'with --local: model folder to write (default: ./model)');
+  plot(train);
   local(gateway(train));
+
+  const leaderboard = command(
+    program,
+    'leaderboard',
+    'every model and baseline on the same test rows, and a winner chosen before they are read',
+    async (ctx) => (await import('./commands/leaderboard.js')).leaderboard(ctx),
+  );
+  data(leaderboard);
+  dataset(leaderboard);
+  flags(leaderboard, leaderboardFlags, winnerFlags);
+  out(leaderboard, "with --local: folder for the winner's model");
+  plot(leaderboard);
+  local(gateway(leaderboard));
+
+  const fit = command(
+    program,
+    'fit',
+    'a probabilistic model by maximum likelihood: its parameters, their errors and the log-likelihood',
+    async (ctx, model = '') => (await import('./commands/fit.js')).fit(ctx, model),
+  ).addArgument(new Argument('<model>', 'what to fit').choices(FITTED_MODELS));
+  fit.addHelpText('after', `\n${FIT_INPUT_HELP}`);
+  data(fit);
+  fit.addOption(
+    new Option('--as-of <YYYY-MM-DD>', 'order files: last day that is used (default: the last of the data)').helpGroup(
+      'Data:',
+    ),
+  );
+
+  const report = command(program, 'report', 'the model card of a version: one HTML page', async (ctx) =>
+    (await import('./commands/report.js')).report(ctx),
+  ).requiredOption('--model <ref>', 'model folder, or a model of the gateway: name, name@alias, name@number');
+  out(report, 'file to write (default: ./report.html)');
+  report.addOption(new Option('--currency <text>', 'sign or code of the currency of amounts, such as $ or EUR'));
+  gateway(report);
 
   const evaluate = command(program, 'evaluate', 'a model against what customers did spend', async (ctx) =>
     (await import('./commands/evaluate.js')).evaluate(ctx),
@@ -149,6 +189,7 @@ export const createProgram = (run: Runner): Command => {
   data(evaluate);
   dataset(evaluate);
   flags(evaluate, evaluationFlags);
+  plot(evaluate);
   local(gateway(evaluate));
 
   const predict = command(program, 'predict', 'a model and customers to one predicted value each', async (ctx) =>
@@ -176,7 +217,8 @@ export const createProgram = (run: Runner): Command => {
       (await import('./commands/models.js')).alias(ctx, reference, alias),
     )
       .argument('<name@version>')
-      .argument('<alias>', 'champion is what predictions use'),
+      .argument('<alias>', 'champion is what predictions use')
+      .option('--force', 'move champion though a gate fails; its history keeps that'),
   );
   gateway(
     out(

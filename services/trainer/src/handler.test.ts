@@ -117,7 +117,13 @@ describe('a train job', () => {
       'evaluation.json',
       'model.json',
       'model.onnx',
+      'report.html',
     ]);
+    const page = await readFile(
+      await artifacts.local(artifactKeys.version(version.id, 'report.html'), scratchDir),
+      'utf8',
+    );
+    expect(page).toContain('<h1>clv</h1>');
     for (const { name, sha256, bytes } of version.artifacts) {
       const file = await readFile(await artifacts.local(artifactKeys.version(version.id, name), scratchDir));
       expect([file.length, createHash('sha256').update(file).digest('hex')]).toEqual([bytes, sha256]);

@@ -44,7 +44,8 @@ export const trainHandler =
     const scratch = await mkdtemp(join(context.scratchDir, 'train-'));
     try {
       const outDir = join(scratch, 'model');
-      const input: TrainInput = {
+      const input: TrainInput & { modelName: string } = {
+        modelName: run.modelName,
         parquet: await artifacts.local(artifactKeys.data(datasetId), scratch),
         profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
         datasetId,
@@ -58,10 +59,10 @@ export const trainHandler =
         ...(context.threads === undefined ? {} : { threads: context.threads }),
       };
       const epochs = inOrder((epoch: Epoch) => registry.runs.putEpoch(runId, epoch));
-      const { manifest, evaluation } = await runInThread<
-        TrainInput,
+      const { manifest, evaluation, cardError } = await runInThread<
+        typeof input,
         TrainMessage,
-        { manifest: ModelManifest; evaluation: EvaluationReport }
+        { manifest: ModelManifest; evaluation: EvaluationReport; cardError: string | null }
       >(new URL('./train-thread.js', import.meta.url), input, {
         signal,
         onMessage: (message) => {
@@ -70,6 +71,7 @@ export const trainHandler =
         },
       });
       await epochs.done();
+      if (cardError !== null) logger.error({ reason: cardError }, 'the report of the version could not be drawn');
 
       signal.throwIfAborted();
       await storeVersion(artifacts, outDir, async (files) => {

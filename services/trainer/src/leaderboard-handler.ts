@@ -25,7 +25,8 @@ export const leaderboardHandler =
     try {
       const outDir = join(scratch, 'model');
       await mkdir(outDir);
-      const input: LeaderboardInput = {
+      const input: LeaderboardInput & { modelName: string | null } = {
+        modelName,
         parquet: await artifacts.local(artifactKeys.data(datasetId), scratch),
         profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
         datasetId,
@@ -35,11 +36,15 @@ export const leaderboardHandler =
         memoryLimitBytes: context.memoryLimitBytes,
         ...(context.threads === undefined ? {} : { threads: context.threads }),
       };
-      const { report, winner } = await runInThread<LeaderboardInput, LeaderboardMessage, LeaderboardResult>(
-        new URL('./leaderboard-thread.js', import.meta.url),
-        input,
-        { signal, onMessage: ({ fraction, stage }) => progress(fraction, stage) },
-      );
+      const { report, winner, cardError } = await runInThread<
+        typeof input,
+        LeaderboardMessage,
+        LeaderboardResult & { cardError: string | null }
+      >(new URL('./leaderboard-thread.js', import.meta.url), input, {
+        signal,
+        onMessage: ({ fraction, stage }) => progress(fraction, stage),
+      });
+      if (cardError !== null) logger.error({ reason: cardError }, 'the report of the winner could not be drawn');
       signal.throwIfAborted();
       if (modelName === null || winner === null) {
         await registry.leaderboards.complete(leaderboardId, { report, winner: null });

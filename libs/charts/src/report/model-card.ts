@@ -408,7 +408,8 @@ const segmentsOf = (evaluation: EvaluationReport | null, currency: string | unde
 
 const SEVERITY: Readonly<Record<LintFinding['severity'], string>> = { error: 'bad', warning: 'warn', info: 'plain' };
 const lintSection = (evaluation: EvaluationReport | null): Html => {
-  const lint = evaluation?.lint ?? [];
+  if (evaluation === null) return html`<p class="muted">This version was not evaluated.</p>`;
+  const { lint } = evaluation;
   return lint.length === 0
     ? html`<p>
         No finding: no feature alone predicts the target almost exactly, no row stands on both sides of the split, no

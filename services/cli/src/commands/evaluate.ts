@@ -3,11 +3,13 @@ import { type Context, text } from '../context.js';
 import { evaluationFlags } from '../flags/groups.js';
 import { checked, ingestOptions } from '../flags/requests.js';
 import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
+import { plotCharts, plotFolder } from '../plots.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 /** `clove evaluate`: a model against actual spend in other data. */
 export const evaluate = async (ctx: Context): Promise<void> => {
   const model = text(ctx, 'model');
+  await plotFolder(ctx);
   if (isLocal(ctx)) {
     if (model === undefined)
       throw new CloveError(
@@ -25,6 +27,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
     printEvaluation(ctx.screen, manifest.type, report, 'evaluation');
     ctx.screen.result({
       evaluation: report,
+      ...(await plotCharts(ctx, { evaluation: report, name: manifest.type })),
       warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
       seconds: { evaluate: seconds },
     });
@@ -43,6 +46,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
   printEvaluation(ctx.screen, body.model, report, 'evaluation');
   ctx.screen.result({
     evaluation: { id: evaluation.id, versionId: evaluation.versionId, datasetId: evaluation.datasetId, ...report },
+    ...(await plotCharts(ctx, { evaluation: report, name: body.model })),
     warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
     seconds: { ingest, evaluate: seconds },
   });

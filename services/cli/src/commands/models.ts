@@ -1,16 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CloveError, ModelRef, type ModelVersion } from '@clove/contracts';
-import { type Context, text } from '../context.js';
+import { type Context, given, text } from '../context.js';
 import { moveFile } from '../files.js';
 import { checked } from '../flags/requests.js';
 import type { GatewayClient } from '../remote/client.js';
 import { connect } from '../remote/connect.js';
 import { amount, bytes, coefficient, count, percent } from '../screen/format.js';
-import { describeEpochs, evaluationWarnings, printEvaluation, printTable } from '../screen/views.js';
+import { describeEpochs, evaluationWarnings, printEvaluation, printGates, printTable } from '../screen/views.js';
 
 /** `name`, `name@alias` or `name@number` to a version: champion, or else the latest, where only the name is given. */
-const resolveVersion = async (client: GatewayClient, reference: string): Promise<ModelVersion> => {
+export const resolveVersion = async (client: GatewayClient, reference: string): Promise<ModelVersion> => {
   const [name = '', at] = checked(ModelRef, reference, []).split('@');
   const model = await client.model(name);
   const wanted = at === undefined ? (model.aliases['champion'] ?? model.latestVersion) : model.aliases[at];
@@ -55,6 +55,7 @@ const showVersion = (ctx: Context, version: ModelVersion) => {
   if (version.evaluation) {
     ctx.screen.warn(evaluationWarnings(version.evaluation));
     printEvaluation(ctx.screen, manifest.type, version.evaluation, 'training');
+    printGates(ctx.screen, version.gates);
   }
   printTable(
     ctx.screen,
@@ -107,7 +108,7 @@ export const show = async (ctx: Context, reference: string): Promise<void> => {
 export const alias = async (ctx: Context, reference: string, name: string): Promise<void> => {
   const client = connect(ctx);
   const version = await resolveVersion(client, reference);
-  const model = await client.setAlias(version.model, name, version.version);
+  const model = await client.setAlias(version.model, name, version.version, given(ctx, 'force'));
   ctx.screen.print(`${version.model}@${name} is now version ${version.version}.`);
   ctx.screen.result(model);
 };

@@ -3,11 +3,13 @@ import { type Context, text } from '../context.js';
 import { registryFlags, trainingFlags } from '../flags/groups.js';
 import { checked, ingestOptions, trainingOptions } from '../flags/requests.js';
 import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
+import { plotCharts, plotFolder } from '../plots.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
 /** `clove train`: data to a new model version of the gateway, or to a model folder. */
 export const train = async (ctx: Context): Promise<void> => {
   const options = trainingOptions(ctx);
+  await plotFolder(ctx);
   if (isLocal(ctx)) {
     const { trainLocally } = await import('../local/flows.js');
     const { folder, profile, manifest, evaluation, seconds } = await trainLocally(ctx, {
@@ -19,6 +21,7 @@ export const train = async (ctx: Context): Promise<void> => {
     const warnings = [...manifest.warnings, ...evaluationWarnings(evaluation)];
     ctx.screen.warn(warnings);
     printEvaluation(ctx.screen, manifest.type, evaluation, 'training');
+    const plots = await plotCharts(ctx, { evaluation, name: manifest.type, manifest });
     ctx.screen.print('', `Model folder: ${folder}`, `Use it: clove predict --local --model ${folder} --data FILE`);
     ctx.screen.result({
       model: {
@@ -29,6 +32,7 @@ export const train = async (ctx: Context): Promise<void> => {
         backend: manifest.training.backend,
       },
       evaluation,
+      ...plots,
       warnings: distinctWarnings([...profile.warnings, ...warnings]),
       seconds,
     });
@@ -46,12 +50,21 @@ export const train = async (ctx: Context): Promise<void> => {
   const warnings = evaluationWarnings(evaluation);
   ctx.screen.warn(warnings);
   printEvaluation(ctx.screen, run.options.model, evaluation, 'training');
+  const plots =
+    text(ctx, 'plot') === undefined || run.version === null
+      ? {}
+      : await plotCharts(ctx, {
+          evaluation,
+          name: run.options.model,
+          manifest: (await client.version(run.modelName, run.version)).manifest,
+        });
   const reference = `${run.modelName}@${run.version}`;
   ctx.screen.print('', `Model ${reference}: clove predict --model ${reference} --dataset ${dataset.id}`);
   ctx.screen.result({
     dataset: { id: dataset.id, kind: dataset.kind, rows: dataset.rows, customers: dataset.customers },
     run: { id: run.id, model: run.modelName, version: run.version, backend: run.backend, bestEpoch: run.bestEpoch },
     evaluation,
+    ...plots,
     warnings: distinctWarnings([...profile.warnings, ...warnings]),
     seconds: { ingest, train: seconds },
   });

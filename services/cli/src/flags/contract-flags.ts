@@ -23,7 +23,7 @@ type Contract = {
 type Checked = { success: boolean; error?: { issues: readonly { message: string }[] } | undefined };
 
 /** One flag of the command line, bound to one field of a contract. */
-type Flag = { key: string; option: Option; negation: Option | undefined };
+type Flag = { key: string; option: Option; negation: Option | undefined; short: Option | undefined };
 
 /** The flags of a contract: declared once in contracts, offered and checked here. */
 export type ContractFlags = {
@@ -90,6 +90,7 @@ const help = (field: FieldShape): string => {
  *
  * @param fields the fields wanted; all that are flags (no nested objects) when left out
  * @param names flags whose name is not the field's own, by field
+ * @param aliases second, shorter names, by field; not in the help
  * @param hints what stands between < > in the help, by field; for a boolean, what its `--no-` form means
  */
 export const contractFlags = (
@@ -98,6 +99,7 @@ export const contractFlags = (
     heading: string;
     fields?: readonly string[];
     names?: Readonly<Record<string, string>>;
+    aliases?: Readonly<Record<string, string>>;
     hints?: Readonly<Record<string, string>>;
   },
 ): ContractFlags => {
@@ -113,29 +115,35 @@ export const contractFlags = (
       // The form that changes nothing would only lengthen the help.
       if (field.default === true || name === 'header') on.hideHelp();
       else off.hideHelp();
-      return { key, option: on, negation: off };
+      return { key, option: on, negation: off, short: undefined };
     }
-    const option = new Option(`--${name} <${o.hints?.[key] ?? placeholder(field)}>`, help(field));
-    option.argParser((text: string, before: unknown) => {
-      const value = coerce(field, text, before);
-      const checked = check.safeParse(value);
-      if (!checked.success) throw new InvalidArgumentError(expectation(field, checked.error?.issues[0]?.message));
-      return value;
-    });
-    return { key, option, negation: undefined };
+    const taking = (flag: string) =>
+      new Option(`--${flag} <${o.hints?.[key] ?? placeholder(field)}>`, help(field)).argParser(
+        (text: string, before: unknown) => {
+          const value = coerce(field, text, before);
+          const checked = check.safeParse(value);
+          if (!checked.success) throw new InvalidArgumentError(expectation(field, checked.error?.issues[0]?.message));
+          return value;
+        },
+      );
+    const option = taking(name);
+    const alias = o.aliases?.[key];
+    const short = alias === undefined ? undefined : taking(alias).hideHelp().conflicts(option.attributeName());
+    return { key, option, negation: undefined, short };
   });
   return {
     addTo(command) {
-      for (const { option, negation } of flags) {
+      for (const { option, negation, short } of flags) {
         if (command.options.some((there) => there.long === option.long)) continue;
         command.addOption(option.helpGroup(o.heading));
         if (negation) command.addOption(negation.helpGroup(o.heading));
+        if (short) command.addOption(short);
       }
     },
     read(values) {
       const read: Record<string, unknown> = {};
-      for (const { key, option } of flags) {
-        const value = values[option.attributeName()];
+      for (const { key, option, short } of flags) {
+        const value = values[option.attributeName()] ?? (short && values[short.attributeName()]);
         if (value !== undefined) read[key] = value;
       }
       return read;

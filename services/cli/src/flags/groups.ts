@@ -1,5 +1,14 @@
-import { GeneratorOptions, IngestOptions, StartEvaluation, StartPrediction, StartRun } from '@clove/contracts';
-import { TransactionMapping, TrainingOptions } from '@clove/contracts';
+import {
+  GeneratorOptions,
+  IngestOptions,
+  LeaderboardOptions,
+  StartEvaluation,
+  StartLeaderboard,
+  StartPrediction,
+  StartRun,
+  TrainingOptions,
+  TransactionMapping,
+} from '@clove/contracts';
 import { contractFlags } from './contract-flags.js';
 
 /** How to read the files: all of IngestOptions but its mapping. */
@@ -27,6 +36,7 @@ export const mappingFlags = contractFlags(TransactionMapping, {
 export const trainingFlags = contractFlags(TrainingOptions, {
   heading: 'Training:',
   names: { ignoreColumns: 'ignore-column' },
+  aliases: { horizonDays: 'horizon' },
   hints: { target: 'column', ignoreColumns: 'column' },
 });
 
@@ -53,4 +63,18 @@ export const predictionFlags = contractFlags(StartPrediction, {
 export const evaluationFlags = contractFlags(StartEvaluation, {
   heading: 'Evaluation:',
   fields: ['testOrigin'],
+});
+
+/** Every option of a leaderboard. */
+export const leaderboardFlags = contractFlags(LeaderboardOptions, {
+  heading: 'Leaderboard:',
+  names: { ignoreColumns: 'ignore-column' },
+  aliases: { horizonDays: 'horizon' },
+  hints: { target: 'column', ignoreColumns: 'column' },
+});
+/** The registry model that receives the winner. */
+export const winnerFlags = contractFlags(StartLeaderboard, {
+  heading: 'Leaderboard:',
+  fields: ['modelName'],
+  hints: { modelName: 'name' },
 });

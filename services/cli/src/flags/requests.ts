@@ -1,7 +1,7 @@
-import { CloveError, IngestOptions, type Schema, TrainingOptions } from '@clove/contracts';
+import { CloveError, IngestOptions, LeaderboardOptions, type Schema, TrainingOptions } from '@clove/contracts';
 import type { Context } from '../context.js';
 import type { ContractFlags } from './contract-flags.js';
-import { mappingFlags, readingFlags, trainingFlags } from './groups.js';
+import { leaderboardFlags, mappingFlags, readingFlags, trainingFlags } from './groups.js';
 
 /** Checks values that flags made against their contract; what single flags cannot tell, such as a rule across two. */
 export const checked = <T>(schema: Schema<T>, value: unknown, flags: readonly ContractFlags[]): T => {
@@ -25,3 +25,7 @@ export const ingestOptions = (ctx: Context): IngestOptions =>
 /** How to train, from the flags. */
 export const trainingOptions = (ctx: Context): TrainingOptions =>
   checked(TrainingOptions, trainingFlags.read(ctx.values), [trainingFlags]);
+
+/** What to rank, from the flags. */
+export const leaderboardOptions = (ctx: Context): LeaderboardOptions =>
+  checked(LeaderboardOptions, leaderboardFlags.read(ctx.values), [leaderboardFlags]);

@@ -1,17 +1,22 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
+  ArtifactName,
   CloveError,
   type DatasetProfile,
   type EvaluationReport,
   type GeneratorOptions,
   type IngestOptions,
+  type LeaderboardOptions,
+  type LeaderboardReport,
   type ModelManifest,
   type TrainingOptions,
 } from '@clove/contracts';
 import type { Context } from '../context.js';
 import { count } from '../screen/format.js';
-import { describeEpochs, describeProfile } from '../screen/views.js';
+import { describeEpochs, describeLeaderboard, describeProfile } from '../screen/views.js';
 import {
+  CARD_FILES,
   checkOutput,
   findFiles,
   moveFile,
@@ -20,12 +25,12 @@ import {
   predictionFormat,
   withScratch,
 } from '../files.js';
+import { FIT_INPUT_HELP, type FitInput, type FittedModel } from '../fit-input.js';
 import { runTask } from './run-task.js';
 import type { DatasetFiles, Tasks } from './tasks.js';
 
-/** The files of a dataset folder and of a model folder. */
+/** The files of a dataset folder. */
 const DATASET_FILES = ['data.parquet', 'profile.json'] as const;
-const MODEL_FILES = ['model.onnx', 'model.json', 'checkpoint.safetensors', 'evaluation.json'] as const;
 
 /** Does a task as a step on the screen. */
 const step = async <K extends keyof Tasks>(
@@ -96,6 +101,21 @@ export const ingestLocally = async (
   });
 };
 
+/**
+ * Moves a finished model into its folder, with what its report tells beside it; files of a model that was there before and
+ * that this one does not have are removed.
+ */
+const keepModel = async (outDir: string, folder: string, beside: Record<string, unknown>): Promise<void> => {
+  await mkdir(folder, { recursive: true });
+  const made = await readdir(outDir);
+  for (const name of ArtifactName.options.filter((one) => made.includes(one)))
+    await moveFile(join(outDir, name), join(folder, name));
+  for (const [name, value] of Object.entries(beside)) await writeFile(join(folder, name), JSON.stringify(value));
+  const kept = [...made, ...Object.keys(beside)];
+  for (const name of [...ArtifactName.options, ...CARD_FILES])
+    if (!kept.includes(name)) await rm(join(folder, name), { force: true });
+};
+
 /** Trains a model and writes its folder. */
 export const trainLocally = async (
   ctx: Context,
@@ -119,10 +139,73 @@ export const trainLocally = async (
       ({ manifest }) => describeTraining(manifest),
     );
     const folder = resolve(i.out);
-    for (const name of MODEL_FILES) await moveFile(join(outDir, name), join(folder, name));
+    await keepModel(outDir, folder, { 'profile.json': data.profile });
     return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, train: seconds } };
   });
 };
+
+/** Ranks every model on the data; the winner's model goes into a folder where one is named. */
+export const leaderboardLocally = async (
+  ctx: Context,
+  i: { data: readonly string[]; reading: IngestOptions; options: LeaderboardOptions; out: string | undefined },
+): Promise<{
+  folder: string | null;
+  profile: DatasetProfile;
+  report: LeaderboardReport;
+  winner: { manifest: ModelManifest; evaluation: EvaluationReport } | null;
+  seconds: { ingest: number; leaderboard: number };
+}> => {
+  if (i.out !== undefined) await checkOutput(i.out);
+  return withScratch(async (scratchDir) => {
+    const data = await openData(ctx, i.data, i.reading, scratchDir);
+    const outDir = join(scratchDir, 'model');
+    await mkdir(outDir);
+    const { output, seconds } = await step(
+      ctx,
+      'rank',
+      'leaderboard',
+      { parquet: data.parquet, profile: data.profile, options: i.options, outDir, scratchDir },
+      ({ report }) => describeLeaderboard(report),
+    );
+    const folder = i.out === undefined || output.winner === null ? null : resolve(i.out);
+    if (folder !== null)
+      await keepModel(outDir, folder, { 'profile.json': data.profile, 'leaderboard.json': output.report });
+    return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, leaderboard: seconds } };
+  });
+};
+
+/** The purchase histories of an order history at the end of a day, for a fit; of its last day where none is named. */
+export const historiesLocally = async (
+  ctx: Context,
+  i: { data: readonly string[]; reading: IngestOptions; asOf: string | undefined },
+): Promise<FitInput> =>
+  withScratch(async (scratchDir) => {
+    const { parquet, profile } = await openData(ctx, i.data, i.reading, scratchDir);
+    if (profile.kind !== 'transactions' || profile.lastTime === null)
+      throw new CloveError(
+        'kind-mismatch',
+        `Probabilistic models are fitted to an order history or to a summary of one, and this is a table of customers.\n${FIT_INPUT_HELP}`,
+      );
+    const asOf = i.asOf ?? profile.lastTime.slice(0, 10);
+    const { output } = await step(
+      ctx,
+      'histories',
+      'histories',
+      { parquet, asOf, scratchDir },
+      () => `purchases up to ${asOf}`,
+    );
+    return output;
+  });
+
+/** Fits a probabilistic model. */
+export const fitLocally = (ctx: Context, model: FittedModel, input: FitInput) =>
+  step(
+    ctx,
+    'fit',
+    'fit',
+    { model, input },
+    ({ logLikelihood }) => `${model}, log-likelihood ${logLikelihood.toFixed(2)}`,
+  );
 
 const describeTraining = (manifest: ModelManifest): string =>
   `${manifest.type}${describeEpochs(manifest.training.epochs.length, manifest.training.bestEpoch)}; ${manifest.training.backend}`;

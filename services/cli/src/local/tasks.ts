@@ -3,12 +3,17 @@ import type {
   EvaluationReport,
   GeneratorOptions,
   IngestOptions,
+  LeaderboardOptions,
+  LeaderboardReport,
   ModelManifest,
   PredictionSummary,
   RowPage,
   TrainingOptions,
   Warning,
 } from '@clove/contracts';
+
+import { type FittedModel, type FitInput, fromHistories } from '../fit-input.js';
+import type { FitResult } from '../fit-model.js';
 
 /** What a task reports while it works. */
 export type TaskMessage = { fraction: number; stage: string };
@@ -62,6 +67,31 @@ export const tasks = {
         },
       },
     );
+  },
+
+  leaderboard: async (
+    i: DatasetFiles & { options: LeaderboardOptions; outDir: string; scratchDir: string },
+    io: Io,
+  ): Promise<{
+    report: LeaderboardReport;
+    winner: { manifest: ModelManifest; evaluation: EvaluationReport } | null;
+  }> => {
+    const { runLeaderboard } = await import('@clove/trainer');
+    return runLeaderboard(
+      { ...i, datasetId: null },
+      { signal: io.signal, post: ({ fraction, stage }) => io.post({ fraction, stage }) },
+    );
+  },
+
+  histories: async (i: { parquet: string; asOf: string; scratchDir: string }, io: Io): Promise<FitInput> => {
+    const [{ snapshot }, { historiesOf }] = await Promise.all([import('@clove/data'), import('@clove/clv')]);
+    return fromHistories(historiesOf(await snapshot({ ...i, signal: io.signal })));
+  },
+
+  fit: async (i: { model: FittedModel; input: FitInput }, io: Io): Promise<FitResult> => {
+    io.post({ fraction: 0, stage: 'maximising the likelihood' });
+    const { fitModel } = await import('../fit-model.js');
+    return fitModel(i.model, i.input);
   },
 
   predict: async (

@@ -12,6 +12,7 @@ import {
   Job,
   type JobKind,
   type JobStatus,
+  Leaderboard,
   Model,
   ModelVersion,
   ModelVersionSummary,
@@ -24,6 +25,7 @@ import {
   Run,
   type Schema,
   type StartEvaluation,
+  type StartLeaderboard,
   type StartPrediction,
   type StartRun,
   pageOf,
@@ -57,6 +59,8 @@ export type GatewayClient = {
   datasetProfile(id: string): Promise<DatasetProfile>;
   startRun(body: StartRun): Promise<Accepted>;
   run(id: string): Promise<Run>;
+  startLeaderboard(body: StartLeaderboard): Promise<Accepted>;
+  leaderboard(id: string): Promise<Leaderboard>;
   startEvaluation(body: StartEvaluation): Promise<Accepted>;
   evaluation(id: string): Promise<Evaluation>;
   startPrediction(body: StartPrediction): Promise<Accepted>;
@@ -68,7 +72,7 @@ export type GatewayClient = {
   versions(name: string): Promise<Page<ModelVersionSummary>>;
   version(name: string, number: number): Promise<ModelVersion>;
   downloadArtifact(name: string, number: number, artifact: string, path: string): Promise<void>;
-  setAlias(name: string, alias: string, number: number): Promise<Model>;
+  setAlias(name: string, alias: string, number: number, force: boolean): Promise<Model>;
   jobs(q: { status?: JobStatus; kind?: JobKind; limit: number }): Promise<Page<Job>>;
   job(id: string): Promise<Job>;
   cancelJob(id: string): Promise<Job>;
@@ -178,6 +182,8 @@ export const createClient = (o: { url: string; apiKey: string | undefined; signa
     datasetProfile: (id) => get(DatasetProfile, `/v1/datasets/${segment(id)}/profile`),
     startRun: (body) => send(Accepted, 'POST', '/v1/runs', body),
     run: (id) => get(Run, `/v1/runs/${segment(id)}`),
+    startLeaderboard: (body) => send(Accepted, 'POST', '/v1/leaderboards', body),
+    leaderboard: (id) => get(Leaderboard, `/v1/leaderboards/${segment(id)}`),
     startEvaluation: (body) => send(Accepted, 'POST', '/v1/evaluations', body),
     evaluation: (id) => get(Evaluation, `/v1/evaluations/${segment(id)}`),
     startPrediction: (body) => send(Accepted, 'POST', '/v1/predictions', body),
@@ -191,8 +197,8 @@ export const createClient = (o: { url: string; apiKey: string | undefined; signa
     version: (name, number) => get(ModelVersion, `/v1/models/${segment(name)}/versions/${number}`),
     downloadArtifact: (name, number, artifact, path) =>
       download(`/v1/models/${segment(name)}/versions/${number}/artifacts/${segment(artifact)}`, path),
-    setAlias: (name, alias, number) =>
-      send(Model, 'PUT', `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { version: number }),
+    setAlias: (name, alias, number, force) =>
+      send(Model, 'PUT', `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { version: number, force }),
     jobs: (q) => {
       const query = new URLSearchParams({ limit: String(q.limit) });
       if (q.status !== undefined) query.set('status', q.status);

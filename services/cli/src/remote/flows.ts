@@ -9,17 +9,20 @@ import {
   type EvaluationReport,
   type IngestOptions,
   type Job,
+  type Leaderboard,
+  type LeaderboardReport,
   type Prediction,
   type RowPage,
   type Run,
   type StartEvaluation,
+  type StartLeaderboard,
   type StartPrediction,
   type StartRun,
 } from '@clove/contracts';
 import type { Context } from '../context.js';
 import { findFiles, moveFile, predictionFormat } from '../files.js';
 import { bytes, count } from '../screen/format.js';
-import { describeEpochs, describeProfile } from '../screen/views.js';
+import { describeEpochs, describeLeaderboard, describeProfile } from '../screen/views.js';
 import type { GatewayClient } from './client.js';
 import { followJob } from './follow.js';
 
@@ -151,6 +154,27 @@ export const train = async (
   );
   if (!run.evaluation) throw new CloveError('internal', `Run ${run.id} succeeded but has no evaluation.`);
   return { run, evaluation: run.evaluation, seconds };
+};
+
+/** Ranks every model on a dataset. */
+export const leaderboard = async (
+  ctx: Context,
+  client: GatewayClient,
+  body: StartLeaderboard,
+): Promise<{ leaderboard: Leaderboard; report: LeaderboardReport; seconds: number }> => {
+  const { value: leaderboard, seconds } = await follow(
+    ctx,
+    client,
+    'rank',
+    () => client.startLeaderboard(body),
+    async ({ id }) => {
+      const leaderboard = await client.leaderboard(id);
+      return { value: leaderboard, summary: describeLeaderboard(leaderboard.report) };
+    },
+  );
+  if (!leaderboard.report)
+    throw new CloveError('internal', `Leaderboard ${leaderboard.id} succeeded without a report.`);
+  return { leaderboard, report: leaderboard.report, seconds };
 };
 
 /** Evaluates a version on a dataset. */

@@ -2,6 +2,8 @@ import {
   BaselineName,
   type DatasetProfile,
   type EvaluationReport,
+  type GateResult,
+  type LeaderboardReport,
   type LintFinding,
   type Metrics,
   type ProtocolReport,
@@ -33,7 +35,8 @@ export const describeProfile = (profile: DatasetProfile): string => {
   return `${profile.kind}: ${count(profile.rows)} rows${rejected}${orders}, ${count(profile.customers)} customers${span}`;
 };
 
-const lintWarnings = (findings: readonly LintFinding[]): Warning[] =>
+/** Findings of the leakage lint that are more than information. */
+export const lintWarnings = (findings: readonly LintFinding[]): Warning[] =>
   findings.filter((finding) => finding.severity !== 'info').map(({ code, message }) => ({ code, message }));
 
 /** Everything that an evaluation remarks upon: its warnings and the findings of the leakage lint. */
@@ -108,6 +111,62 @@ export const printEvaluation = (
   ]);
   for (const [baseline, reason] of Object.entries(report.skippedBaselines))
     screen.print(screen.dim(`  ${baseline} is not shown: ${reason}`));
+};
+
+/** Whether a version may become champion, and why not. */
+export const printGates = (screen: Screen, gates: readonly GateResult[]): void => {
+  screen.print('');
+  for (const { gate, passed, message } of gates)
+    screen.print(`  ${screen.mark(passed ? 'ok' : 'fail')} ${gate.padEnd(22)} ${message}`);
+};
+
+/** One line on who won. */
+export const describeLeaderboard = (report: LeaderboardReport | null): string =>
+  report === null ? '' : `${report.rows.length} models and baselines; ${report.winner} wins`;
+
+const withSpread = (text: string, sd: number | null | undefined, show: (x: number) => string): string =>
+  sd === null || sd === undefined || sd === 0 ? text : `${text} ±${show(sd).replace(' %', '')}`;
+
+/** The ranking with its winner marked, the rule by which it won, and what the data cannot support. */
+export const printLeaderboard = (screen: Screen, report: LeaderboardReport): void => {
+  const { protocol, rows, winner, rule, skipped, claims } = report;
+  screen.print('', describeTest(protocol, protocol.testRows));
+  const right = (title: string): TableColumn => ({ title, align: 'right' });
+  const order = rows.toSorted(
+    (a, b) =>
+      Number(b.model === winner) - Number(a.model === winner) ||
+      (b.metrics.normalizedGini ?? -1) - (a.metrics.normalizedGini ?? -1),
+  );
+  printTable(
+    screen,
+    [
+      { title: '' },
+      { title: 'family' },
+      right('Gini'),
+      right('total bias'),
+      right('decile MAPE'),
+      right('MAE'),
+      right('RMSE'),
+      right('WAPE'),
+      right('AUC'),
+      right('80 % holds'),
+    ],
+    order.map(({ model, family, metrics, sd }) => [
+      `${model === winner ? '★ ' : '  '}${model}`,
+      family,
+      withSpread(coefficient(metrics.normalizedGini), sd.normalizedGini, (x) => coefficient(x)),
+      withSpread(percent(metrics.totalBias, { signed: true }), sd.totalBias, (x) => percent(x)),
+      withSpread(percent(metrics.decileMape), sd.decileMape, (x) => percent(x)),
+      amount(metrics.mae),
+      amount(metrics.rmse),
+      percent(metrics.wape),
+      coefficient(metrics.auc),
+      percent(metrics.coverage80),
+    ]),
+  );
+  screen.print('', `${screen.bold(`Winner: ${winner}.`)} ${rule}`);
+  for (const claim of claims) screen.print(`  ${screen.mark('warn')} ${claim}`);
+  for (const { model, reason } of skipped) screen.print(screen.dim(`  ${model} is not shown: ${reason}`));
 };
 
 const MONEY_COLUMNS = new Set(['predicted_clv', 'low', 'high']);
