@@ -1,0 +1,140 @@
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { forecast, historiesOf, noCounts, openPredictor } from '@clove/clv';
+import { CloveError, type DatasetProfile, LeaderboardOptions, ModelManifest, TrainingOptions } from '@clove/contracts';
+import { generateDataset, snapshot } from '@clove/data';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runLeaderboard } from './leaderboard.js';
+import { trainModel } from './train-model.js';
+
+let folder: string;
+let purchases: { parquet: string; profile: DatasetProfile };
+let features: { parquet: string; profile: DatasetProfile };
+const signal = new AbortController().signal;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clove-families-'));
+  const made = async (generator: DatasetProfile['kind'], customers: number) => {
+    const outDir = await mkdtemp(join(folder, 'data-'));
+    const profile = await generateDataset({ options: { generator, customers, seed: 42 }, outDir, scratchDir: folder });
+    return { profile, parquet: join(outDir, 'data.parquet') };
+  };
+  purchases = await made('transactions', 500);
+  features = await made('features', 300);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const SMALL = {
+  hidden: [8],
+  epochs: 3,
+  horizonDays: 90,
+  origins: 2,
+  sequenceLength: 6,
+  sequenceUnits: 4,
+  treeCount: 20,
+};
+
+const train = async (options: object, data = purchases) => {
+  const outDir = await mkdtemp(join(folder, 'model-'));
+  const made = await trainModel(
+    { ...data, datasetId: null, options: TrainingOptions.parse({ ...SMALL, ...options }), outDir, scratchDir: folder },
+    { signal, post: () => {} },
+  );
+  return { ...made, outDir };
+};
+
+/** What the folder predicts for everybody known at the test origin. */
+const scored = async (outDir: string, asOf: string, length?: number) => {
+  const manifest = ModelManifest.parse(JSON.parse(await readFile(join(outDir, 'model.json'), 'utf8')));
+  const sequence = length === undefined ? {} : { sequence: { length } };
+  const table = await snapshot({ parquet: purchases.parquet, asOf, scratchDir: folder, ...sequence });
+  const model = await openPredictor(manifest, (name) => readFile(join(outDir, name)));
+  const scores = await model.score(table, noCounts());
+  await model.release();
+  return { manifest, table, scores };
+};
+
+const total = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0);
+
+describe('a probabilistic model', () => {
+  test('is parameters in model.json, and predicts what they forecast', async () => {
+    const { evaluation, outDir } = await train({ model: 'bg-nbd' });
+    expect((await readdir(outDir)).toSorted()).toEqual(['evaluation.json', 'model.json']);
+    const { manifest, table, scores } = await scored(outDir, evaluation.protocol.testOrigin!);
+    const [fitted] = manifest.predictor!.forecasters;
+    const { value } = forecast(fitted!, historiesOf(table), 90);
+    scores.predicted.forEach((predicted, row) => expect(predicted).toBeCloseTo(value[row]!, 2));
+    expect(manifest).toMatchObject({ type: 'bg-nbd', head: null });
+    expect(evaluation.metrics.coverage80).toBeGreaterThan(0.6);
+    expect(total(scores.pBuy!) / table.rows).toBeGreaterThan(0.05);
+  });
+});
+
+describe('an anchored model', () => {
+  test('held to its anchor has the total of the forecast, for networks, trees and sequences', async () => {
+    for (const model of ['feedforward', 'trees', 'gru']) {
+      const { evaluation, outDir } = await train({ model, head: 'tweedie', anchor: 'bg-nbd', level: 'held', seeds: 2 });
+      const { manifest, table, scores } = await scored(outDir, evaluation.protocol.testOrigin!, SMALL.sequenceLength);
+      const { value } = forecast(manifest.predictor!.forecasters[0]!, historiesOf(table), 90);
+      expect(total(scores.predicted) / total(value)).toBeCloseTo(1, 3);
+      expect(evaluation.detail!.total.predicted).toBeCloseTo(total(scores.predicted), 0);
+      expect(manifest.predictor!.level).toMatchObject({ held: true, reason: 'held, as asked' });
+    }
+  });
+
+  test('that has hardly learned is the forecast, up to a level', async () => {
+    const { evaluation, outDir } = await train({
+      head: 'poisson',
+      anchor: 'bg-nbd',
+      level: 'free',
+      epochs: 1,
+      learningRate: 1e-7,
+    });
+    const { manifest, table, scores } = await scored(outDir, evaluation.protocol.testOrigin!);
+    const { value } = forecast(manifest.predictor!.forecasters[0]!, historiesOf(table), 90);
+    value.forEach((expected, row) => expect(scores.predicted[row]! / Math.max(expected, 1e-3)).toBeCloseTo(1, 1));
+  });
+});
+
+describe('what does not fit is refused with an explanation', () => {
+  test.each([
+    [{ model: 'lstm' }, 'orders one after the other'],
+    [{ model: 'pareto-nbd' }, 'when each customer bought'],
+    [{ head: 'poisson', anchor: 'bg-nbd' }, 'when each customer bought'],
+  ])('%j on a features dataset', async (options, why) => {
+    const work = train(options, features);
+    await expect(work).rejects.toBeInstanceOf(CloveError);
+    await expect(work).rejects.toThrow(why);
+  });
+
+  test('an anchor under a head that learns no logarithm', async () => {
+    await expect(train({ anchor: 'bg-nbd' })).rejects.toThrow('heads poisson and tweedie');
+  });
+});
+
+describe('a leaderboard', () => {
+  const board = async (parquet: string) => {
+    const outDir = await mkdtemp(join(folder, 'winner-'));
+    const options = LeaderboardOptions.parse({ horizonDays: 60, origins: 1, seeds: 1, testOrigin: '2024-06-30' });
+    const made = await runLeaderboard(
+      { parquet, profile: purchases.profile, datasetId: null, options, outDir, scratchDir: folder, threads: 1 },
+      { signal, post: () => {} },
+    );
+    return { ...made, outDir };
+  };
+
+  test('ranks every family on the same rows, chooses on the rehearsal, and leaves the folder of its winner', async () => {
+    const { report, winner, outDir } = await board(purchases.parquet);
+    expect(new Set(report.rows.map(({ family }) => family))).toEqual(
+      new Set(['probabilistic', 'neural', 'trees', 'ensemble', 'baseline']),
+    );
+    expect(report.selection.map(({ model }) => model)).toContain(report.winner);
+    const row = report.rows.find(({ model }) => model === report.winner)!;
+    expect(winner!.evaluation.metrics.normalizedGini).toBeCloseTo(row.metrics.normalizedGini!, 5);
+    expect(winner!.evaluation.metrics.totalBias).toBeCloseTo(row.metrics.totalBias!, 4);
+    expect(ModelManifest.parse(JSON.parse(await readFile(join(outDir, 'model.json'), 'utf8')))).toEqual(
+      winner!.manifest,
+    );
+  });
+});
