@@ -13,7 +13,7 @@ const BOOTSTRAP_STREAM = 61;
 const ERROR_WEIGHT = 1 / 20;
 
 /** By which models are compared: normalized Gini, less a twentieth of the decile MAPE and of |total bias|. */
-export const scoreOf = (figures: Omit<DrawnFigures, 'score'>): number =>
+const scoreOf = (figures: Omit<DrawnFigures, 'score'>): number =>
   figures.gini - ERROR_WEIGHT * (figures.decileMape + Math.abs(figures.bias));
 
 /**

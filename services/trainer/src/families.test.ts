@@ -1,9 +1,16 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { forecast, historiesOf, noCounts, openPredictor } from '@clove/clv';
-import { CloveError, type DatasetProfile, LeaderboardOptions, ModelManifest, TrainingOptions } from '@clove/contracts';
-import { generateDataset, snapshot } from '@clove/data';
+import {
+  CloveError,
+  type DatasetProfile,
+  IngestOptions,
+  LeaderboardOptions,
+  ModelManifest,
+  TrainingOptions,
+} from '@clove/contracts';
+import { generateDataset, generateFile, ingestFiles, snapshot } from '@clove/data';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runLeaderboard } from './leaderboard.js';
 import { trainModel } from './train-model.js';
@@ -114,27 +121,60 @@ describe('what does not fit is refused with an explanation', () => {
 });
 
 describe('a leaderboard', () => {
-  const board = async (parquet: string) => {
+  const TEST_ORIGIN = '2024-06-30';
+
+  /** Purchases from a CSV, those after the test origin passed through `later`. */
+  const ingested = async (later: (amount: number) => number) => {
+    const outDir = await mkdtemp(join(folder, 'csv-'));
+    const [made, path] = [join(outDir, 'made.csv'), join(outDir, 'orders.csv')];
+    const options = { generator: 'transactions' as const, customers: 300, seed: 7 };
+    await generateFile({ options, file: made, scratchDir: folder });
+    const [header, ...lines] = (await readFile(made, 'utf8')).trim().split('\n');
+    const names = header!.split(',');
+    const amount = names.indexOf('amount');
+    const time = names.findIndex((name) => lines[0]!.split(',')[names.indexOf(name)]!.startsWith('20'));
+    const changed = lines.map((line) => {
+      const values = line.split(',');
+      if (values[time]!.slice(0, 10) > TEST_ORIGIN) values[amount] = String(later(Number(values[amount])));
+      return values.join(',');
+    });
+    await writeFile(path, `${[header, ...changed].join('\n')}\n`);
+    const files = [{ name: 'orders.csv', path }];
+    const profile = await ingestFiles({
+      files,
+      options: IngestOptions.parse({ kind: 'transactions' }),
+      outDir,
+      scratchDir: folder,
+    });
+    return { profile, parquet: join(outDir, 'data.parquet') };
+  };
+
+  const board = async (data: { profile: DatasetProfile; parquet: string }) => {
     const outDir = await mkdtemp(join(folder, 'winner-'));
-    const options = LeaderboardOptions.parse({ horizonDays: 60, origins: 1, seeds: 1, testOrigin: '2024-06-30' });
+    const options = LeaderboardOptions.parse({ horizonDays: 60, origins: 1, seeds: 1, testOrigin: TEST_ORIGIN });
     const made = await runLeaderboard(
-      { parquet, profile: purchases.profile, datasetId: null, options, outDir, scratchDir: folder, threads: 1 },
+      { ...data, datasetId: null, options, outDir, scratchDir: folder, threads: 1 },
       { signal, post: () => {} },
     );
     return { ...made, outDir };
   };
 
-  test('ranks every family on the same rows, chooses on the rehearsal, and leaves the folder of its winner', async () => {
-    const { report, winner, outDir } = await board(purchases.parquet);
+  test('ranks every family on the same rows, and leaves the folder of its winner; what happened after the test origin moves no choice', async () => {
+    const { report, winner, outDir } = await board(await ingested((amount) => amount));
     expect(new Set(report.rows.map(({ family }) => family))).toEqual(
       new Set(['probabilistic', 'neural', 'trees', 'ensemble', 'baseline']),
     );
-    expect(report.selection.map(({ model }) => model)).toContain(report.winner);
     const row = report.rows.find(({ model }) => model === report.winner)!;
     expect(winner!.evaluation.metrics.normalizedGini).toBeCloseTo(row.metrics.normalizedGini!, 5);
     expect(winner!.evaluation.metrics.totalBias).toBeCloseTo(row.metrics.totalBias!, 4);
     expect(ModelManifest.parse(JSON.parse(await readFile(join(outDir, 'model.json'), 'utf8')))).toEqual(
       winner!.manifest,
     );
+
+    const other = await board(await ingested((amount) => 1000 / (1 + amount)));
+    expect(other.report.selection).toEqual(report.selection);
+    expect([other.report.winner, other.report.rule]).toEqual([report.winner, report.rule]);
+    expect(other.winner!.manifest.predictor).toEqual(winner!.manifest.predictor);
+    expect(other.report.rows.find(({ model }) => model === report.winner)!.metrics).not.toEqual(row.metrics);
   });
 });

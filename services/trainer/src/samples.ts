@@ -33,7 +33,7 @@ export type Samples = {
 };
 
 /** The options that say which rows there are. */
-export type SplitOptions = Pick<
+type SplitOptions = Pick<
   TrainingOptions,
   | 'target'
   | 'ignoreColumns'
@@ -361,7 +361,7 @@ export const wholeHorizon = (rehearsal: Samples, samples: Samples): boolean =>
   rehearsal.data.horizonDays === samples.data.horizonDays;
 
 /** Samples with the same columns, one below the other. */
-export const stackSamples = (samples: readonly Sample[]): Sample => {
+const stackSamples = (samples: readonly Sample[]): Sample => {
   const table = stackTables(samples.map(({ table }) => table));
   const target = new Float64Array(table.rows);
   let offset = 0;
