@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CloveError, type GeneratorOptions, TrainingOptions } from '@clove/contracts';
+import { CloveError, type GeneratorOptions, LeaderboardOptions, TrainingOptions } from '@clove/contracts';
 import { generateDataset } from '@clove/data';
 import { createLogger } from '@clove/runtime';
 import {
@@ -16,9 +16,13 @@ import {
 } from '@clove/store';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type * as handlerModule from './handler.js';
+import type * as leaderboardHandlerModule from './leaderboard-handler.js';
 
 // The compiled handler: it starts the compiled thread script beside it.
 const { trainHandler } = (await import(new URL('../dist/handler.js', import.meta.url).href)) as typeof handlerModule;
+const { leaderboardHandler } = (await import(
+  new URL('../dist/leaderboard-handler.js', import.meta.url).href
+)) as typeof leaderboardHandlerModule;
 
 let folder: string;
 let scratchDir: string;
@@ -151,6 +155,69 @@ describe('a train job', () => {
     const run = await startedRun(await readyDataset({ generator: 'features', customers: 100, seed: 2 }), {});
     await registry.jobs.cancelled(run.jobId);
     await expect(handle(run)).rejects.toMatchObject({ code: 'conflict' });
+    expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
+  });
+});
+
+describe('a leaderboard job', () => {
+  const started = async (modelName: string | undefined, options: object = {}) => {
+    const { leaderboard, job } = await registry.leaderboards.create({
+      datasetId: await readyDataset({ generator: 'features', customers: 150, seed: 5 }),
+      modelName,
+      options: LeaderboardOptions.parse({ seeds: 1, ...options }),
+      requestId: 'r',
+    });
+    await registry.jobs.start(job.id, 'trainer');
+    return { leaderboardId: leaderboard.id, jobId: job.id };
+  };
+  const rank = (payload: { leaderboardId: string; jobId: string }) => {
+    const handler = leaderboardHandler({
+      registry,
+      artifacts,
+      scratchDir,
+      backend: 'auto',
+      memoryLimitBytes: 256 * 1024 ** 2,
+      threads: 1,
+    });
+    return handler({ ...payload, requestId: 'r' } as Parameters<typeof handler>[0], {
+      signal: new AbortController().signal,
+      logger: createLogger('trainer', 'silent'),
+      progress: () => undefined,
+      attempt: 1,
+      requestId: 'r',
+    });
+  };
+
+  test('ends in its report and, by name, in the winner as a version with its model card; done again, it changes nothing', async () => {
+    const payload = await started('ranked');
+    await rank(payload);
+    const done = await registry.leaderboards.get(payload.leaderboardId);
+    const { rows, winner } = done.report!;
+    expect(rows.map(({ model }) => model)).toContain(winner);
+    expect(rows.map(({ family }) => family)).toContain('baseline');
+    const version = await registry.models.resolve('ranked');
+    expect([version.id, version.leaderboardId]).toEqual([done.versionId, payload.leaderboardId]);
+    expect(version.evaluation!.protocol).toEqual(done.report!.protocol);
+    expect(version.artifacts.map(({ name }) => name)).toContain('model.json');
+    const page = await readFile(
+      await artifacts.local(artifactKeys.version(version.id, 'report.html'), scratchDir),
+      'utf8',
+    );
+    expect(page).toContain(`Winner: ${winner}`);
+    expect(await readdir(scratchDir)).toEqual([]);
+
+    await rank(payload);
+    expect((await registry.models.get('ranked')).versions).toBe(1);
+  });
+
+  test('without a name keeps its report alone; cancelled meanwhile it leaves nothing', async () => {
+    const before = await versionsStored();
+    const nameless = await started(undefined);
+    await rank(nameless);
+    expect(await registry.leaderboards.get(nameless.leaderboardId)).toMatchObject({ versionId: null, report: {} });
+    const cancelled = await started('never');
+    await registry.jobs.cancelled(cancelled.jobId);
+    await expect(rank(cancelled)).rejects.toMatchObject({ code: 'conflict' });
     expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
   });
 });

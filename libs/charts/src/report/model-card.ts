@@ -152,8 +152,18 @@ type MetricRow = {
   sd?: Partial<Record<keyof Metrics, number | null | undefined>>;
   kind?: string;
 };
-const metricsTable = (rows: readonly MetricRow[]): Html => {
-  const shown = METRICS.filter(({ key }) => rows.some(({ metrics }) => (metrics[key] ?? null) !== null));
+/** The figures that decide, of which the spread over seeds is shown too. */
+const DECISIVE: readonly (keyof Metrics)[] = ['normalizedGini', 'totalBias', 'decileMape'];
+/** Figures of a ranking: a page is no wider than these; the rest is in the report's data. */
+const RANKED: readonly (keyof Metrics)[] = [...DECISIVE, 'mae', 'rmse', 'wape', 'auc', 'coverage80'];
+
+const metricsTable = (
+  rows: readonly MetricRow[],
+  keys: readonly (keyof Metrics)[] = METRICS.map(({ key }) => key),
+): Html => {
+  const shown = METRICS.filter(
+    ({ key }) => keys.includes(key) && rows.some(({ metrics }) => (metrics[key] ?? null) !== null),
+  );
   return table(
     [{ title: 'Model' }, ...shown.map(({ title }) => ({ title, numeric: true }))],
     rows.map(({ name, metrics, sd = {}, kind }) => ({
@@ -162,7 +172,7 @@ const metricsTable = (rows: readonly MetricRow[]): Html => {
         name,
         ...shown.map(({ key, show }) => {
           const spread = sd[key];
-          return spread === null || spread === undefined || spread === 0
+          return !DECISIVE.includes(key) || spread === null || spread === undefined || spread === 0
             ? show(metrics[key])
             : html`${show(metrics[key])} <small>± ${show(spread).replace('+', '')}</small>`;
         }),
@@ -171,9 +181,11 @@ const metricsTable = (rows: readonly MetricRow[]): Html => {
   );
 };
 
-const metricLegend = (): Html =>
-  html`<p class="muted">
-    ${METRICS.map(({ title, meaning }) => `${title}: ${meaning}`).join('. ')}. Shares and errors of rates are of 1.
+const metricLegend = (keys: readonly (keyof Metrics)[] = METRICS.map(({ key }) => key)): Html =>
+  html`<p class="muted small">
+    ${METRICS.filter(({ key }) => keys.includes(key))
+      .map(({ title, meaning }) => `${title}: ${meaning}`)
+      .join('. ')}.
   </p>`;
 
 const GATE_TITLES: Readonly<Record<GateResult['gate'], string>> = {
@@ -270,7 +282,7 @@ const problem = ({ manifest, profile }: ModelCard): Html =>
 const dataSection = ({ profile }: ModelCard): Html => {
   if (profile === null) return html`<p class="muted">The profile of the training data is not at hand.</p>`;
   const rejected = profile.rejectedByReason.map(({ reason, count }) => `${formatCount(count)} ${reason}`).join('; ');
-  const columns = profile.columns.filter(({ role }) => role !== 'ignored').slice(0, 40);
+  const columns = profile.columns.filter(({ role, distinct }) => role !== 'ignored' && distinct > 0).slice(0, 40);
   return html`${facts([
     ['Kind', profile.kind],
     ['Rows', formatCount(profile.rows)],
@@ -345,18 +357,26 @@ const rankingSection = async (card: ModelCard): Promise<Html> => {
         Number(b.model === leaderboard.winner) - Number(a.model === leaderboard.winner) ||
         (b.metrics.normalizedGini ?? -1) - (a.metrics.normalizedGini ?? -1),
     );
+    const noted = order.filter(({ note }) => note !== undefined);
     const charts = await Promise.all(
       leaderboardCharts(leaderboard).map((chart) => figure(chart, CAPTIONS[chart.name]!, currency)),
     );
     return html`<p><b>Winner: ${leaderboard.winner}.</b> ${leaderboard.rule}</p>
       ${metricsTable(
-        order.map(({ model, family, metrics, sd, note }) => ({
-          name: html`${model} <small>${family}${note === undefined ? '' : `; ${note}`}</small>`,
+        order.map(({ model, family, metrics, sd }) => ({
+          name: html`${model} <small>${family}</small>`,
           metrics,
           sd,
           ...(model === leaderboard.winner ? { kind: 'won' } : {}),
         })),
-      )}${metricLegend()}${charts}${
+        RANKED,
+      )}${metricLegend(RANKED)}${charts}${
+        noted.length > 0 &&
+        html`<h3>Notes on the rows</h3>
+          <ul class="small">
+            ${noted.map(({ model, note }) => html`<li><b>${model}</b>: ${note}</li>`)}
+          </ul>`
+      }${
         leaderboard.skipped.length > 0 &&
         html`<h3>Not in it</h3>
           <ul>

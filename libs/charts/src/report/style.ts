@@ -30,7 +30,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 table{border-collapse:collapse;width:100%;font-size:13.5px}
 th{text-align:left;font-weight:600;color:var(--muted);font-size:12px;border-bottom:1.5px solid var(--line);padding:6px 12px 6px 0;vertical-align:bottom;white-space:nowrap}
 td{border-bottom:1px solid var(--line);padding:6px 12px 6px 0;vertical-align:top}
-td:first-child{overflow-wrap:anywhere}
+td:first-child{overflow-wrap:break-word;min-width:150px}
 th.n,td.n{text-align:right;white-space:nowrap}
 tr.won td{background:var(--good-soft);font-weight:600}
 tr.own td{background:var(--soft);font-weight:600}
@@ -38,6 +38,7 @@ td small{color:var(--muted);font-weight:400}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:5px 22px;margin:10px 0 16px;font-size:14px}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 ul{margin:0 0 14px;padding-left:20px}li{margin:0 0 6px;max-width:76ch}
+.small{font-size:13px}.small li{max-width:96ch;margin-bottom:4px}
 figure{margin:22px 0;break-inside:avoid}
 figure svg{display:block;width:100%;height:auto;border:1px solid var(--line);border-radius:10px}
 figcaption{font-size:13.5px;color:var(--muted);margin-top:8px;max-width:80ch}
