@@ -30,13 +30,13 @@ describe('computeBaselines', () => {
       actual,
     });
     // 10 repeat orders in 100 days at 10; none; 2 in 365 days at 20; never bought.
-    expect(baselines['naive-rate']).toEqual(computeMetrics(actual, [73, 0, (2 / 365) * 20 * 73, 0]));
+    expect(baselines['naive-rate']).toMatchObject(computeMetrics(actual, [73, 0, (2 / 365) * 20 * 73, 0]));
     // 73 days are 2.4 months; ten days count as one month.
     const rule = [110 + 10 * (11 / (100 / (365 / 12))) * 2.4 * 0.7, 50 + 50 * 2.4 * 0.7, 60 + 20 * 0.25 * 2.4 * 0.7, 0];
     const expected = computeMetrics(actual, rule);
     expect(baselines.heuristic!.rmse).toBeCloseTo(expected.rmse, 9);
     expect(baselines.heuristic!.totalBias).toBeCloseTo(expected.totalBias!, 9);
-    expect(baselines.mean).toEqual(computeMetrics(actual, [40, 40, 40, 40]));
+    expect(baselines.mean).toMatchObject(computeMetrics(actual, [40, 40, 40, 40]));
     expect(skippedBaselines).toEqual({});
   });
 
@@ -53,7 +53,7 @@ describe('computeBaselines', () => {
       table: features,
       actual: [1, 2, 3],
     });
-    expect(baselines['naive-rate']).toEqual(computeMetrics([1, 2, 3], [100, 0, 40]));
+    expect(baselines['naive-rate']).toMatchObject(computeMetrics([1, 2, 3], [100, 0, 40]));
     const expected = computeMetrics([1, 2, 3], [110 + 10 * 11 * 0.7, 50 + 50 * 12 * 0.7, 40]);
     expect(baselines.heuristic!.mae).toBeCloseTo(expected.mae, 9);
   });

@@ -1,4 +1,5 @@
 import type { BaselineName, DatasetKind, EvaluationReport, Metrics } from '@clove/contracts';
+import { wape } from './evaluation/spend.js';
 import { computeMetrics } from './metrics.js';
 import type { Table } from './table.js';
 
@@ -14,6 +15,11 @@ const INGREDIENTS = {
   transactions: { orders: 'orders', orderValue: 'order_value_mean', tenureDays: 'tenure_days' },
   features: { orders: 'total_orders', orderValue: 'avg_order_value', tenureDays: 'days_since_first_purchase' },
 } as const;
+
+const judged = (actual: ArrayLike<number>, predicted: ArrayLike<number>): Metrics => ({
+  ...computeMetrics(actual, predicted),
+  wape: wape(actual, predicted),
+});
 
 /**
  * Reference forecasts on the test rows:
@@ -41,7 +47,7 @@ export const computeBaselines = (i: {
 }): Pick<EvaluationReport, 'baselines' | 'skippedBaselines'> => {
   const { actual, table, targetMean } = i;
   const baselines: Partial<Record<BaselineName, Metrics>> = {
-    mean: computeMetrics(actual, new Float64Array(actual.length).fill(targetMean)),
+    mean: judged(actual, new Float64Array(actual.length).fill(targetMean)),
   };
   const names = INGREDIENTS[i.kind];
   const columnOf = (name: string): Float64Array | undefined => {
@@ -72,7 +78,7 @@ export const computeBaselines = (i: {
     naive[row] = Number.isFinite(byRate) ? byRate : targetMean;
     heuristic[row] = Number.isFinite(byRule) ? byRule : targetMean;
   }
-  baselines['naive-rate'] = computeMetrics(actual, naive);
-  baselines.heuristic = computeMetrics(actual, heuristic);
+  baselines['naive-rate'] = judged(actual, naive);
+  baselines.heuristic = judged(actual, heuristic);
   return { baselines, skippedBaselines: {} };
 };

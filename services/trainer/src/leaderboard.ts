@@ -139,7 +139,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
     ...Object.entries(baselines.baselines).map(([model, metrics]) => ({
       model,
       family: 'baseline' as const,
-      metrics,
+      metrics: { ...metrics, auc: null, brier: null, coverage80: null },
       sd: {},
     })),
   ];
