@@ -63,6 +63,16 @@ describe('the gates', () => {
     expect(failing(judgeGates(report(metrics), null))).toEqual([gate]);
   });
 
+  test('where a tenth of the customers spent nothing, the errors of the tenths are summed over all spend', () => {
+    const deciles = Array.from({ length: 10 }, (_, i) => ({ rows: 5, predicted: i + 0.5, actual: i }));
+    const detail = { deciles } as unknown as NonNullable<EvaluationReport['detail']>;
+    const gate = judgeGates({ ...report({ decileMape: null }), detail }, null).find(
+      (one) => one.gate === 'calibration',
+    )!;
+    expect(gate).toMatchObject({ passed: true, figure: 5 / 45 });
+    expect(failing(judgeGates(report({ decileMape: null }), other()))).not.toContain('champion');
+  });
+
   test('a limit itself is kept', () => {
     const metrics = { totalBias: -GATE_LIMITS.totalBias, decileMape: GATE_LIMITS.decileMape };
     expect(failing(judgeGates(report(metrics), null))).toEqual([]);

@@ -70,6 +70,25 @@ const atMost = (
   };
 };
 
+/**
+ * The decile MAPE is undefined where a tenth of the customers spent nothing; then the errors of the tenths are summed over all
+ * spend instead of each being held against its own.
+ */
+const calibrationGate = ({ metrics, detail }: EvaluationReport): GateResult => {
+  const limit = GATE_LIMITS.decileMape;
+  const deciles = detail?.deciles ?? [];
+  const spend = deciles.reduce((sum, { actual }) => sum + actual, 0);
+  if (metrics.decileMape !== null || !(spend > 0)) {
+    return atMost('calibration', 'decileMape', metrics.decileMape, limit);
+  }
+  const errors = deciles.reduce((sum, { predicted, actual }) => sum + Math.abs(predicted - actual), 0);
+  const result = atMost('calibration', 'decileMape', errors / spend, limit);
+  return {
+    ...result,
+    message: `${result.message} A tenth of the customers spent nothing, so errors are summed over all spend here.`,
+  };
+};
+
 type Comparison = Omit<GateResult, 'gate' | 'message'> & { room: number; theirs: number | null };
 
 /** The three figures held against another's; `room` is what is left to the limit in units of the tolerance. */
@@ -79,8 +98,8 @@ const comparisons = (own: Metrics, other: Metrics): Comparison[] => {
     const theirs = other[measure];
     const figure = own[measure];
     const limit = theirs === null ? null : Math.abs(theirs) + worseBy[measure];
-    const room =
-      limit === null ? Infinity : figure === null ? -Infinity : (limit - Math.abs(figure)) / worseBy[measure];
+    // undefined says nothing of either: a tenth of the customers may have spent nothing
+    const room = limit === null || figure === null ? Infinity : (limit - Math.abs(figure)) / worseBy[measure];
     return { measure, figure, limit, theirs, room, passed: room >= 0 };
   });
   const theirs = other.normalizedGini;
@@ -129,10 +148,7 @@ export const judgeGates = (
 ): GateResult[] => {
   const own = evaluation.metrics;
   const test = testOf(evaluation.protocol);
-  const gates = [
-    atMost('total-bias', 'totalBias', own.totalBias, GATE_LIMITS.totalBias),
-    atMost('calibration', 'decileMape', own.decileMape, GATE_LIMITS.decileMape),
-  ];
+  const gates = [atMost('total-bias', 'totalBias', own.totalBias, GATE_LIMITS.totalBias), calibrationGate(evaluation)];
   if (champion !== null) gates.push(notWorse('champion', test, own, champion));
   const baselines = Object.entries(evaluation.baselines).map(([name, metrics]): GateReference => ({
     name: `the baseline ${name}`,

@@ -180,7 +180,7 @@ export function openModels(db: Database): Models {
               'Train a better version, or move the alias with force.',
             {
               gates,
-              errors: failed.map(({ gate, message }) => ({ pointer: '/version', detail: `${gate}: ${message}` })),
+              errors: failed.map(({ message }) => ({ pointer: '/version', detail: message })),
             },
           );
         }

@@ -173,6 +173,30 @@ describe('a table of customers', () => {
   });
 });
 
+describe('leaderboard', () => {
+  test('prints protocol, winner and rows with every figure, and writes the winner and its charts', async () => {
+    await json('generate --generator features --customers 150 --seed 8 --out few.csv');
+    const ranked = await json('leaderboard --local --data few.csv --seeds 1 --threads 1 --out won --plot ranking');
+    expect(Object.keys(ranked).slice(0, 3)).toEqual(['protocol', 'winner', 'rows']);
+    const rows = ranked['rows'] as { model: string; family: string; metrics: object; sd: object }[];
+    expect(rows.map(({ model }) => model)).toContain(ranked['winner']);
+    for (const row of rows) {
+      expect(Object.keys(row.metrics)).toEqual(
+        'rmse mae r2 mape totalBias spearman normalizedGini decileMape wape auc brier coverage80'.split(' '),
+      );
+      expect(row).toMatchObject({ family: expect.any(String), sd: expect.any(Object) });
+    }
+    expect(readdirSync(join(folder, 'ranking'))).toEqual(
+      expect.arrayContaining(['leaderboard.svg', 'leaderboard.png']),
+    );
+
+    await json('report --model ./won --out won.html');
+    expect(read('won.html')).toContain(`Winner: ${ranked['winner'] as string}`);
+    const { prediction } = await json('predict --local --model won --data few.csv --out won.csv');
+    expect(prediction).toMatchObject({ rows: 150 });
+  }, 180_000);
+});
+
 describe('fit', () => {
   test('prints parameters, their errors and the log-likelihood of a summary or of orders', async () => {
     write('summary.csv', [
