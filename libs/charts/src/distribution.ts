@@ -73,9 +73,10 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
     title: 'Distribution of predicted spend',
     subtitle:
       `${formatCount(predicted.rows)} ${predicted.rows === 1 ? 'customer' : 'customers'}` +
-      (predicted.mean === null || predicted.median === null
+      (predicted.mean === null
         ? '.'
-        : `; mean ${formatAmount(predicted.mean, options.currency)}, median ${formatAmount(predicted.median, options.currency)}.`) +
+        : `; mean ${formatAmount(predicted.mean, options.currency)}` +
+          (predicted.median === null ? '.' : `, median ${formatAmount(predicted.median, options.currency)}.`)) +
       ` Share of customers by amount${unit}, logarithmic axis.`,
     omitted: predicted.omitted + (actual?.omitted ?? 0),
   };
@@ -83,7 +84,7 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
   const shares = (h: Histogram) => h.counts.map((n) => n / Math.max(1, h.rows));
   const tallest = Math.max(...shares(predicted), ...(actual === null ? [] : shares(actual)));
   const zeros = [predicted, ...(actual === null ? [] : [actual])].map((h) => h.banded / Math.max(1, h.rows));
-  const cap = tallest === 0 ? 1 : Math.min(Math.max(tallest, ...zeros) * 1.02, tallest * 1.6);
+  const cap = tallest === 0 ? 1 : Math.min(Math.max(tallest, ...zeros) * 1.02, tallest * 2.6);
   const band: Band | null = [predicted.band, actual?.band ?? null].reduce<Band | null>(
     (a, b) => (a === 'negative' || b === 'negative' ? 'negative' : a === 'small' || b === 'small' ? 'small' : (a ?? b)),
     null,
@@ -109,7 +110,7 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
           from: round(space.from + ((space.to - space.from) * i) / list.length),
           to: round(space.from + ((space.to - space.from) * (i + 1)) / list.length),
           share: round(Math.min(cap, bar.share)),
-          label: formatPercent(bar.share) + (bar.share > cap ? ' (cut)' : ''),
+          label: `${actual === null ? '' : `${bar.kind}: `}${formatPercent(bar.share)}${bar.share > cap ? ', bar cut' : ''}`,
         }));
   const kinds = actual === null ? ['Predicted'] : ['Predicted', 'Actual'];
   const fill = {
@@ -119,7 +120,7 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
   const y = {
     field: 'share',
     type: 'quantitative',
-    scale: { domain: [0, cap] as number[], nice: false },
+    scale: { domain: [0, cap * (space !== null && actual === null ? 1.08 : 1)] as number[], nice: false },
     axis: { title: 'Share of customers', labelExpr: percentExpr('datum.value') },
   } as const;
   return framed(frame, heading, {
@@ -129,7 +130,12 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
         field: 'from',
         type: 'quantitative',
         scale: { domain: axis.domain, nice: false, zero: false },
-        axis: { title: `Spend per customer${unit}`, values: axis.ticks, labelExpr: axis.labelExpr },
+        axis: {
+          title: `Spend per customer${unit}`,
+          values: axis.ticks,
+          labelExpr: axis.labelExpr,
+          labelOverlap: false,
+        },
       },
     },
     layer: [
@@ -150,11 +156,15 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
       },
       {
         data: { values: zeroBars.map((bar, i) => ({ ...bar, i: 8 + i * 16 })) },
-        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 8, fontSize: 11 },
+        mark:
+          actual === null
+            ? { type: 'text', baseline: 'bottom', dy: -4, fontSize: 11, fontWeight: 600 }
+            : { type: 'text', align: 'left', baseline: 'middle', dx: 8, fontSize: 11, fontWeight: 600 },
         encoding: {
-          x: { datum: space?.to ?? bins.from },
-          y: { field: 'i', type: 'quantitative', scale: null },
+          x: { datum: (actual === null ? space?.middle : space?.to) ?? bins.from },
+          y: actual === null ? y : { field: 'i', type: 'quantitative', scale: null },
           text: { field: 'label' },
+          fill: { field: 'kind', type: 'nominal', ...fill },
         },
       },
     ],

@@ -32,8 +32,21 @@ export const formatPercent = (value: number): string => {
   return signed(text === '0' ? 0 : value, `${text}%`);
 };
 
+/** A coefficient of about -1 to 1, to three decimals so that a column of them lines up: `0.7` → `0.700`. */
+export const formatCoefficient = (value: number): string =>
+  !Number.isFinite(value) || Math.abs(value) >= 100
+    ? formatNumber(value)
+    : signed(Number(value.toFixed(3)), Math.abs(value).toFixed(3));
+
 /** As {@link formatPercent}, with a plus sign where it is above 0. */
 export const formatChange = (value: number): string => (value > 0 ? `+${formatPercent(value)}` : formatPercent(value));
+
+/** `the total`, −0.111, `actual` → `the total is 11.1% below actual`. */
+export const difference = (what: string, relative: number, to: string): string => {
+  if (relative >= 9) return `${what} is ${formatNumber(1 + relative)} times ${to}`;
+  const size = formatPercent(Math.abs(relative));
+  return size === '0%' ? `${what} equals ${to}` : `${what} is ${size} ${relative < 0 ? 'below' : 'above'} ${to}`;
+};
 
 /** `12345` → `12,345`; from a million on with an SI prefix. */
 export const formatCount = (count: number): string =>

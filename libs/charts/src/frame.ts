@@ -8,7 +8,7 @@ import { wrap } from './text.js';
 export type ChartOptions = {
   /** `light` when left out */
   theme?: ThemeName;
-  /** of the whole picture, in px: 320 to 4000, 640 when left out */
+  /** of the whole picture, in px: 400 to 4000, 640 when left out */
   width?: number;
   /** of the whole picture, in px: 200 to 4000; chosen by the chart when left out */
   height?: number;
@@ -36,7 +36,7 @@ const sizeOf = (name: string, value: number | undefined, fallback: number, least
 /** @throws CloveError `invalid-input` for a size out of bounds */
 export const frameOf = (options: ChartOptions, height: number): Frame => ({
   theme: themeOf(options.theme ?? 'light'),
-  width: sizeOf('width', options.width, 640, 320),
+  width: sizeOf('width', options.width, 640, 400),
   height: sizeOf('height', options.height, height, 200),
   options,
 });

@@ -1,7 +1,7 @@
 import { type Values, completeRows, orderBy, round, shareTies, sum, take } from './columns.js';
-import { formatAmount, formatCount, formatNumber, formatPercent } from './format.js';
+import { formatAmount, formatCoefficient, formatCount, formatPercent } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
-import { shortenAll } from './text.js';
+import { legendColumns, shortenAll } from './text.js';
 import { LABEL_SIZE } from './theme.js';
 import type { ChartSpec } from './spec.js';
 
@@ -78,7 +78,7 @@ const MOST_MODELS = 7;
 
 /** Gain curves of up to seven models between a random and the perfect order; the first model's gain at 20 % is marked. */
 export const gainChart = (data: GainCurves, options: ChartOptions = {}): ChartSpec => {
-  const frame = frameOf(options, 480);
+  const frame = frameOf(options, 520);
   const { theme } = frame;
   const models = data.models.slice(0, MOST_MODELS);
   const first = models[0];
@@ -89,18 +89,17 @@ export const gainChart = (data: GainCurves, options: ChartOptions = {}): ChartSp
     subtitle:
       `${formatCount(data.rows)} ${data.rows === 1 ? 'customer' : 'customers'}, ${formatAmount(data.total, options.currency)} in all.` +
       `${fifth === undefined || data.total <= 0 ? '' : ` The 20% predicted highest hold ${formatPercent(fifth.spend)}.`}` +
-      ` In brackets: normalized Gini.${more > 0 ? ` ${more} more models not drawn.` : ''}`,
+      `${data.perfect.length === 0 ? '' : ' In brackets: normalized Gini.'}${more > 0 ? ` ${more} more models not drawn.` : ''}`,
     omitted: data.omitted,
   };
   if (first === undefined || data.perfect.length === 0) return emptyChart(frame, heading);
-  const space = (frame.width - 80) * 0.42;
   const names = shortenAll(
     models.map(({ name }) => name),
-    space - 45,
+    (frame.width - 90) / 2 - 95,
     LABEL_SIZE,
   ).map((name, i) => {
     const gini = models[i]!.normalizedGini;
-    return gini === null ? name : `${name} (${formatNumber(gini)})`;
+    return gini === null ? name : `${name} (${formatCoefficient(gini)})`;
   });
   const labels = [...names, 'Perfect order', 'Random order'];
   const curves = [
@@ -147,15 +146,7 @@ export const gainChart = (data: GainCurves, options: ChartOptions = {}): ChartSp
             field: 'label',
             type: 'nominal',
             scale: { domain: labels, range: [...theme.series.slice(0, models.length), theme.ink, theme.reference] },
-            legend: {
-              orient: 'bottom-right',
-              direction: 'vertical',
-              symbolType: 'stroke',
-              offset: 14,
-              fillColor: theme.background,
-              padding: 10,
-              cornerRadius: 4,
-            },
+            legend: { symbolType: 'stroke', symbolSize: 400, columns: legendColumns(labels, frame.width - 90, 20) },
           },
           strokeDash: {
             field: 'label',

@@ -1,7 +1,7 @@
-import { formatChange, formatCount, formatNumber, formatPercent } from './format.js';
+import { formatChange, formatCoefficient, formatCount, formatNumber, formatPercent } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import { round } from './columns.js';
-import { shortenAll } from './text.js';
+import { legendColumns, shortenAll } from './text.js';
 import { LABEL_SIZE } from './theme.js';
 import type { ChartSpec } from './spec.js';
 
@@ -23,30 +23,32 @@ export type Leaderboard = {
 };
 
 type Better = 'higher' | 'lower' | 'zero';
-type Metric = { title: string; better: Better; unit: 'number' | 'percent' | 'amount' };
+type Metric = { title: string; better: Better; unit: 'coefficient' | 'percent' | 'amount' };
 const METRICS: Readonly<Record<string, Metric>> = {
-  normalizedGini: { title: 'Normalized Gini', better: 'higher', unit: 'number' },
+  normalizedGini: { title: 'Norm. Gini', better: 'higher', unit: 'coefficient' },
   totalBias: { title: 'Total bias', better: 'zero', unit: 'percent' },
   decileMape: { title: 'Decile MAPE', better: 'lower', unit: 'percent' },
   mae: { title: 'MAE', better: 'lower', unit: 'amount' },
   rmse: { title: 'RMSE', better: 'lower', unit: 'amount' },
-  r2: { title: 'R²', better: 'higher', unit: 'number' },
+  r2: { title: 'R²', better: 'higher', unit: 'coefficient' },
   mape: { title: 'MAPE', better: 'lower', unit: 'percent' },
   wape: { title: 'WAPE', better: 'lower', unit: 'percent' },
-  spearman: { title: 'Spearman', better: 'higher', unit: 'number' },
-  auc: { title: 'AUC', better: 'higher', unit: 'number' },
-  brier: { title: 'Brier', better: 'lower', unit: 'number' },
+  spearman: { title: 'Spearman', better: 'higher', unit: 'coefficient' },
+  auc: { title: 'AUC', better: 'higher', unit: 'coefficient' },
+  brier: { title: 'Brier', better: 'lower', unit: 'coefficient' },
   coverage80: { title: '80% coverage', better: 'higher', unit: 'percent' },
 };
-const metricOf = (name: string): Metric => METRICS[name] ?? { title: name, better: 'higher', unit: 'number' };
+const metricOf = (name: string): Metric => METRICS[name] ?? { title: name, better: 'higher', unit: 'amount' };
 const HINT: Record<Better, string> = {
   higher: 'higher is better',
   lower: 'lower is better',
-  zero: 'closest to 0 is best',
+  zero: '0 is best',
 };
 
 const DEFAULT_METRICS = ['normalizedGini', 'totalBias', 'decileMape', 'mae'];
 const MOST_METRICS = 4;
+/** px that a panel needs for dots and figures: narrow charts show fewer metrics */
+const LEAST_PANEL = 98;
 const MOST_ROWS = 40;
 
 /** Rows by the first metric, best first; unknown values last, equals in their order. */
@@ -63,40 +65,59 @@ const rankRows = (rows: readonly LeaderboardRow[], metric: string): LeaderboardR
     .map(({ row }) => row);
 };
 
+/** Best share of the rows that an axis shows in full. */
+const SHOWN = 0.6;
+
 /**
- * Where an axis ends so that a few hopeless models do not squeeze the others: at twice the spread of the middle beyond
- * it, where a value lies beyond even that; else at the values themselves.
+ * Where an axis ends: around all values, unless that would squeeze the better three fifths of them into less than a third
+ * of it; then around those, with some room for the next. `values` are best first.
  */
 const axisEnds = (values: readonly number[], withZero: boolean): [number, number] => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (p: number) => sorted[Math.round((sorted.length - 1) * p)]!;
-  const spread = Math.max(at(0.75) - at(0.25), Math.abs(at(0.5)) * 0.05, 1e-12);
-  let low = sorted[0]! < at(0.25) - 4 * spread ? at(0.25) - 2 * spread : sorted[0]!;
-  let high = sorted.at(-1)! > at(0.75) + 4 * spread ? at(0.75) + 2 * spread : sorted.at(-1)!;
-  if (withZero) [low, high] = [Math.min(0, low), Math.max(0, high)];
-  if (high - low <= 0) [low, high] = [low - 1, high + 1];
-  return [low, high];
+  const around = (list: readonly number[]): [number, number] => {
+    const reference = withZero ? [...list, 0] : list;
+    return [Math.min(...reference), Math.max(...reference)];
+  };
+  let [low, high] = around(values);
+  const [nearLow, nearHigh] = around(values.slice(0, Math.max(2, Math.ceil(values.length * SHOWN))));
+  const near = nearHigh - nearLow;
+  if (near < (high - low) / 3) {
+    const room = near > 0 ? near * 0.25 : Math.max(Math.abs(nearHigh) * 0.05, (high - low) * 0.05);
+    [low, high] = [Math.max(low, nearLow - room), Math.min(high, nearHigh + room)];
+  }
+  return high > low ? [low, high] : [low - 1, high + 1];
 };
 
 /** One panel for each metric, one row for each model: dot, whiskers of one sd, and the figure. Baselines are hollow. */
 export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}): ChartSpec => {
   const known = (name: string) => data.rows.some((row) => Number.isFinite(row.metrics[name]));
-  const names = (data.metrics ?? DEFAULT_METRICS).slice(0, MOST_METRICS).filter(known);
+  const probe = frameOf(options, 400);
+  const nameWidth = Math.min(200, probe.width * 0.3);
+  const panels = Math.floor((probe.width - MARGIN.left - MARGIN.right - nameWidth) / LEAST_PANEL);
+  const names = (data.metrics ?? DEFAULT_METRICS).filter(known).slice(0, Math.max(1, Math.min(MOST_METRICS, panels)));
   const [first] = names;
   const ranked = first === undefined ? [] : rankRows(data.rows, first).slice(0, MOST_ROWS);
+  const valuesOf = (name: string) =>
+    rankRows(ranked, name)
+      .map((row) => row.metrics[name])
+      .filter((value): value is number => Number.isFinite(value));
+  const ends = names.map((name) => axisEnds(valuesOf(name), metricOf(name).better === 'zero'));
+  const beyond = names.some((name, i) => valuesOf(name).some((value) => value < ends[i]![0] || value > ends[i]![1]));
   const heading = {
     title: 'Models and baselines on the same test rows',
     subtitle:
-      `${formatCount(data.rows.length)} ${data.rows.length === 1 ? 'row' : 'rows'}` +
+      `${formatCount(data.rows.length)} ${data.rows.length === 1 ? 'entry' : 'entries'}` +
       `${first === undefined ? '' : `, ordered by ${metricOf(first).title}`}` +
       `${data.winner === undefined ? '' : `; chosen: ${data.winner}`}.` +
-      ' Whiskers: one standard deviation over seeds. Hollow: baselines.' +
+      (ranked.some(({ sd }) => sd !== undefined && names.some((name) => Number.isFinite(sd[name])))
+        ? ' Whiskers: one standard deviation over seeds.'
+        : '') +
+      (ranked.some(({ family }) => family === 'baseline') ? ' Hollow: baselines.' : '') +
+      (beyond ? ' Triangles: beyond the axis.' : '') +
       (data.rows.length > ranked.length && first !== undefined
         ? ` The last ${data.rows.length - ranked.length} are not drawn.`
         : ''),
   };
   const step = ranked.length > 16 ? 24 : 32;
-  const probe = frameOf(options, 400);
   const top = headingOf(probe, heading).height;
   const natural = MARGIN.top + MARGIN.bottom + top + 58 + 26 + Math.max(3, ranked.length) * step;
   const frame = frameOf(options, Math.min(4000, Math.ceil(natural)));
@@ -104,12 +125,13 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
   if (first === undefined) return emptyChart(frame, heading);
 
   const height = Math.max(60, frame.height - MARGIN.top - MARGIN.bottom - top - 58 - 26);
-  const nameWidth = Math.min(200, frame.width * 0.3);
   const gap = 18;
-  const width = (frame.width - MARGIN.left - MARGIN.right - nameWidth - gap * (names.length - 1) - 4) / names.length;
+  const width = Math.floor(
+    (frame.width - MARGIN.left - MARGIN.right - nameWidth - gap * (names.length - 1) - 4) / names.length,
+  );
   const labels = shortenAll(
     ranked.map(({ model }) => model),
-    nameWidth - 26,
+    nameWidth - 20,
     LABEL_SIZE,
   );
   const families = {
@@ -129,11 +151,8 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
     probabilistic: theme.series[3],
     baseline: theme.reference,
   };
-  const color = {
-    field: 'family',
-    type: 'nominal',
-    scale: { domain: present.map((family) => families[family]), range: present.map((family) => colors[family]) },
-  } as const;
+  const domain = present.map((family) => families[family]);
+  const chosen = ranked.findIndex((row) => row.model === data.winner);
 
   const panel = (name: string, i: number) => {
     const metric = metricOf(name);
@@ -142,9 +161,10 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
         ? metric.better === 'zero'
           ? formatChange(value)
           : formatPercent(value)
-        : formatNumber(value);
-    const finite = ranked.map((row) => row.metrics[name]).filter((value): value is number => Number.isFinite(value));
-    const [low, high] = axisEnds(finite, metric.better === 'zero');
+        : metric.unit === 'coefficient'
+          ? formatCoefficient(value)
+          : formatNumber(value);
+    const [low, high] = ends[i]!;
     const place = (value: number) => round(Math.min(high, Math.max(low, value)));
     const values = ranked.map((row, k) => {
       const value = row.metrics[name];
@@ -152,8 +172,8 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
       const at = typeof value === 'number' && Number.isFinite(value) ? value : null;
       return {
         label: labels[k]!,
-        family: families[row.family],
-        baseline: row.family === 'baseline',
+        color: colors[row.family],
+        fill: row.family === 'baseline' ? theme.background : colors[row.family],
         winner: row.model === data.winner,
         at: at === null ? null : place(at),
         beyond: at === null || (at >= low && at <= high) ? '' : at > high ? 'right' : 'left',
@@ -165,7 +185,7 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
     const whisker = values.filter((row) => row.from !== null);
     const dots = values.filter((row) => row.at !== null);
     // Figures stand in a column at the right of each panel: beside the dots they would lie over whiskers.
-    const figures = 46;
+    const figures = 52;
     const x = {
       field: 'at',
       type: 'quantitative',
@@ -185,6 +205,14 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
               maxExtent: nameWidth - 8,
               labelLimit: nameWidth - 8,
               labelColor: theme.ink,
+              ...(chosen < 0
+                ? {}
+                : {
+                    labelFontWeight: {
+                      condition: { test: `datum.value === ${JSON.stringify(labels[chosen])}`, value: 600 as const },
+                      value: 400 as const,
+                    },
+                  }),
               domain: false,
               grid: false,
               offset: 0,
@@ -208,6 +236,31 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
       data: { values },
       encoding: { y },
       layer: [
+        // Draws nothing: it holds the legend, once for all panels.
+        ...(i === 0
+          ? [
+              {
+                data: { values: domain.map((family) => ({ family })) },
+                mark: { type: 'point' as const, filled: true, opacity: 0 },
+                encoding: {
+                  x: { value: width / 2 },
+                  y: { value: height / 2 },
+                  color: {
+                    field: 'family',
+                    type: 'nominal' as const,
+                    scale: { domain: domain as string[], range: present.map((family) => colors[family]) },
+                    legend: {
+                      orient: 'bottom' as const,
+                      offset: 8,
+                      symbolOpacity: 1,
+                      symbolSize: 110,
+                      columns: legendColumns(domain, frame.width - MARGIN.left - MARGIN.right - nameWidth, 11),
+                    },
+                  },
+                },
+              },
+            ]
+          : []),
         {
           mark: { type: 'rule' as const, color: theme.grid, strokeWidth: 1 },
           encoding: { x: { value: 0 }, x2: { value: width } },
@@ -223,24 +276,25 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
           : []),
         {
           data: { values: values.filter((row) => row.winner) },
-          mark: { type: 'bar' as const, color: theme.series[0], opacity: 0.12, cornerRadius: 3 },
-          encoding: { x: { value: -4 }, x2: { value: width + 4 } },
+          mark: { type: 'bar' as const, color: theme.series[0], opacity: 0.13 },
+          encoding: { x: { value: i === 0 ? 4 - nameWidth : -gap / 2 }, x2: { value: width + gap / 2 } },
         },
         {
           data: { values: whisker },
           mark: { type: 'rule' as const, strokeWidth: 2, opacity: 0.65 },
-          encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' }, stroke: { ...color, legend: null } },
+          encoding: {
+            x: { ...x, field: 'from' },
+            x2: { field: 'to' },
+            stroke: { field: 'color', type: 'nominal', scale: null },
+          },
         },
         {
           data: { values: dots },
           mark: { type: 'point' as const, size: 85, opacity: 1, strokeWidth: 2 },
           encoding: {
             x,
-            stroke:
-              i === 0
-                ? { ...color, legend: { orient: 'bottom' as const, symbolFillColor: 'transparent' } }
-                : { ...color, legend: null },
-            fill: { condition: { test: 'datum.baseline', value: theme.background }, ...color, legend: null },
+            stroke: { field: 'color', type: 'nominal', scale: null },
+            fill: { field: 'fill', type: 'nominal', scale: null },
             shape: {
               field: 'beyond',
               type: 'nominal' as const,

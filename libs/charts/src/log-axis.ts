@@ -17,17 +17,18 @@ export type LogBins = {
 export type Band = 'zero' | 'negative' | 'small';
 
 const WIDTHS = [1 / 20, 1 / 16, 1 / 10, 1 / 8, 1 / 5, 1 / 4, 1 / 2, 1, 2, 5, 10, 20];
-/** Amounts of less than this part of the largest go into the band. */
+/** Amounts of less than this part of the largest may go into the band, a quarter of the positive ones at most. */
 const SPAN = 1e-8;
 
 /**
- * Bins over the positive ones of `values` (any order), about `target` of them at most. The axis begins where all but one
- * in two hundred of the positive values lie above, so that a stray 1e-12 does not squeeze the rest.
+ * Bins over the positive ones of `values` (any order), about `target` of them at most. The axis begins where all but
+ * `below` of the positive values lie above, so that a stray 1e-12 does not squeeze the rest.
  */
-export const logBins = (values: Float64Array, target: number): LogBins => {
+export const logBins = (values: Float64Array, target: number, below = 0.005): LogBins => {
   const positive = values.filter((value) => value > 0).toSorted();
   const largest = positive.at(-1) ?? 10;
-  const smallest = Math.max(positive.length === 0 ? 1 : quantile(positive, 0.005), largest * SPAN, Number.MIN_VALUE);
+  const at = (p: number): number => (positive.length === 0 ? 1 : quantile(positive, p));
+  const smallest = below === 0 ? at(0) : Math.max(at(below), Math.min(largest * SPAN, at(0.25)), Number.MIN_VALUE);
   let low = Math.log10(smallest);
   let high = Math.log10(largest);
   if (high - low < 0.5) [low, high] = [(low + high) / 2 - 0.25, (low + high) / 2 + 0.25];
@@ -56,7 +57,7 @@ export const bandOf = (bins: LogBins, values: Float64Array): Band | null => {
 };
 
 const bandLabel = (bins: LogBins, band: Band): string =>
-  band === 'zero' ? '0' : band === 'negative' ? '≤ 0' : `< ${formatNumber(10 ** bins.from)}`;
+  band === 'zero' ? '0' : band === 'negative' ? '≤ 0' : `< ${formatNumber(Number((10 ** bins.from).toPrecision(2)))}`;
 
 /** A logarithmic axis with its band, in coordinates of the decimal logarithm. */
 export type LogAxis = {
@@ -78,7 +79,8 @@ export const logAxis = (bins: LogBins, band: Band | null): LogAxis => {
     band === null
       ? null
       : { from: bins.from - span * 0.09, to: bins.from - span * 0.025, middle: bins.from - span * 0.0575 };
-  const ticks = amountTicks(bins.from, to);
+  // A label too near the band's would run into it.
+  const ticks = amountTicks(bins.from, to).filter((at) => edges === null || at - edges.middle > span * 0.1);
   return {
     domain: [edges?.from ?? bins.from, to],
     band: edges,

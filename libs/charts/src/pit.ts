@@ -68,10 +68,10 @@ export const pitChart = (data: Pit, options: ChartOptions = {}): ChartSpec => {
     to: round((i + 1) / bins),
     ratio: round((n / data.rows) * bins),
   }));
-  const gap = 46;
+  const gap = 72;
   const extent = 40;
-  const width = (frame.width - MARGIN.left - MARGIN.right - gap - 2 * extent) / 2 - 8;
-  const height = Math.max(100, frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 82);
+  const width = (frame.width - MARGIN.left - MARGIN.right - gap - extent - 16) / 2;
+  const height = Math.max(100, frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 60);
   const axisY = { minExtent: extent, maxExtent: extent } as const;
   const high = Math.max(1 + spread * bins, ...bars.map((bar) => bar.ratio)) * 1.08;
   return framed(frame, heading, {

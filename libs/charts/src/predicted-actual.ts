@@ -1,5 +1,5 @@
 import { type Values, completeRows, equalGroups, mean, orderBy, round, shareTies, sum, take } from './columns.js';
-import { formatChange, formatCount, numberExpr } from './format.js';
+import { difference, formatCount, numberExpr } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
 import { type Band, type LogAxis, type LogBins, bandOf, binOf, logAxis, logBins } from './log-axis.js';
 import type { ChartSpec } from './spec.js';
@@ -15,10 +15,32 @@ export type PredictedActual = {
   bands: { predicted: Band | null; actual: Band | null };
   /** cells that hold a row: bin of the prediction, bin of the actual amount (-1: the band), rows in it */
   cells: { predicted: number; actual: number; rows: number }[];
-  /** means over equal-count groups in order of prediction */
+  /** means over groups in order of prediction: of equal count, then those of one bin together */
   trend: { predicted: number; actual: number; rows: number }[];
   /** every row, where there are so few that they can be drawn as points; else empty */
   points: { predicted: number; actual: number }[];
+};
+
+type Group = PredictedActual['trend'][number];
+
+/** Neighbours whose predictions lie in one bin as one group: customers who bought once are all predicted much the same. */
+const mergeNear = (groups: readonly Group[], bins: LogBins): Group[] => {
+  const merged: Group[] = [];
+  for (const group of groups) {
+    const last = merged.at(-1);
+    if (last === undefined || binOf(bins, last.predicted) !== binOf(bins, group.predicted)) {
+      merged.push(group);
+      continue;
+    }
+    const rows = last.rows + group.rows;
+    const pooled = (a: number, b: number) => (a * last.rows + b * group.rows) / rows;
+    merged[merged.length - 1] = {
+      predicted: pooled(last.predicted, group.predicted),
+      actual: pooled(last.actual, group.actual),
+      rows,
+    };
+  }
+  return merged;
 };
 
 const GRID = 36;
@@ -55,11 +77,14 @@ export const countPredictedActual = (data: { actual: Values; predicted: Values }
     cells: [...counts]
       .toSorted(([a], [b]) => a - b)
       .map(([cell, n]) => ({ predicted: Math.floor(cell / stride) - 1, actual: (cell % stride) - 1, rows: n })),
-    trend: equalGroups(rows, GROUPS).map(({ from, to }) => ({
-      predicted: mean(sorted.subarray(from, to)),
-      actual: mean(shared.subarray(from, to)),
-      rows: to - from,
-    })),
+    trend: mergeNear(
+      equalGroups(rows, GROUPS).map(({ from, to }) => ({
+        predicted: mean(sorted.subarray(from, to)),
+        actual: mean(shared.subarray(from, to)),
+        rows: to - from,
+      })),
+      bins,
+    ),
     points: rows <= FEW ? Array.from(actual, (value, i) => ({ predicted: predicted[i]!, actual: value })) : [],
   };
 };
@@ -79,7 +104,7 @@ export const predictedActualChart = (data: PredictedActual, options: ChartOption
     title: 'Predicted against actual spend',
     subtitle:
       `${formatCount(data.rows)} ${data.rows === 1 ? 'customer' : 'customers'}` +
-      `${data.totalBias === null ? '' : `; the total is predicted ${formatChange(data.totalBias)} off`}.` +
+      `${data.totalBias === null ? '' : `; ${difference('the predicted total', data.totalBias, 'actual')}`}.` +
       ` Logarithmic axes${unit}.`,
     omitted: data.omitted,
   };
@@ -95,25 +120,27 @@ export const predictedActualChart = (data: PredictedActual, options: ChartOption
     return { x1: round(x1), x2: round(x2), y1: round(y1), y2: round(y2), rows: cell.rows };
   });
   // Points of the band are spread over its width, evenly and always the same way, for they would hide each other.
-  const spread = (axis: LogAxis, value: number, i: number): number => {
+  const spread = (axis: LogAxis, value: number, turn: number): number => {
     const at = axis.place(value);
     if (axis.band === null || at !== axis.band.middle) return round(at);
-    return round(axis.band.from + (axis.band.to - axis.band.from) * ((i * 0.618_034) % 1));
+    return round(axis.band.from + (axis.band.to - axis.band.from) * (turn % 1));
   };
   const points = data.points.map((point, i) => ({
-    x1: spread(x, point.predicted, i),
-    y1: spread(y, point.actual, i + 7),
+    x1: spread(x, point.predicted, i * 0.754_878),
+    y1: spread(y, point.actual, i * 0.569_84),
   }));
   const trend = data.trend
     .filter((group) => binOf(data.bins, group.predicted) >= 0 && binOf(data.bins, group.actual) >= 0)
     .map((group) => ({ x1: round(x.place(group.predicted)), y1: round(y.place(group.actual)) }));
-  const axisX = { title: 'Predicted', values: x.ticks, labelExpr: x.labelExpr, grid: true };
-  const axisY = { title: 'Actual', values: y.ticks, labelExpr: y.labelExpr };
+  const axisX = { title: 'Predicted', values: x.ticks, labelExpr: x.labelExpr, labelOverlap: false, grid: true };
+  const axisY = { title: 'Actual', values: y.ticks, labelExpr: y.labelExpr, labelOverlap: false };
   const scaleX = { domain: x.domain, nice: false, zero: false };
   const scaleY = { domain: y.domain, nice: false, zero: false };
+  const most = Math.max(...data.cells.map((cell) => cell.rows));
+  const decades = Array.from({ length: Math.floor(Math.log10(most) + 1e-9) + 1 }, (_, i) => 10 ** i);
   const strokes = {
-    domain: ['Mean actual', 'Perfect'],
-    range: [theme.series[1], theme.reference],
+    domain: trend.length < 2 ? ['Perfect'] : ['Mean actual', 'Perfect'],
+    range: trend.length < 2 ? [theme.reference] : [theme.series[1], theme.reference],
   };
   const stroke = { scale: strokes, legend: { symbolType: 'stroke' } } as const;
   return framed(frame, heading, {
@@ -144,7 +171,7 @@ export const predictedActualChart = (data: PredictedActual, options: ChartOption
                   direction: 'vertical',
                   gradientLength: 140,
                   gradientThickness: 10,
-                  tickCount: 4,
+                  values: decades,
                   labelExpr: numberExpr('datum.value'),
                   offset: 16,
                 },

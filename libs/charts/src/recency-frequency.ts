@@ -90,9 +90,9 @@ export const recencyFrequencyChart = (
     subtitle:
       `${formatCount(data.rows)} ${data.rows === 1 ? 'customer' : 'customers'}; ` +
       (alive
-        ? 'mean probability'
-        : `mean expected spend per customer${options.currency === undefined ? '' : `, ${options.currency}`}`) +
-      ` of each cell. Empty cells hold nobody.`,
+        ? 'mean probability of each cell'
+        : `mean expected spend of each cell${options.currency === undefined ? '' : `, ${options.currency}`}`) +
+      '. Empty cells hold nobody.',
     omitted: data.omitted,
   };
   if (data.cells.length === 0) return emptyChart(frame, heading);
@@ -121,7 +121,9 @@ export const recencyFrequencyChart = (
   const label =
     data.frequencyStep === 1
       ? numberExpr('round(datum.value - 0.5)')
-      : `format(datum.value - ${data.frequencyStep / 2}, ',d') + '–' + format(datum.value + ${data.frequencyStep / 2 - 1}, ',d')`;
+      : data.frequencyStep >= 1000
+        ? numberExpr(`datum.value - ${data.frequencyStep / 2}`)
+        : `format(datum.value - ${data.frequencyStep / 2}, ',d') + '–' + format(datum.value + ${data.frequencyStep / 2 - 1}, ',d')`;
   const domain = alive ? [0, 1] : [Math.min(0, least), most > least || most > 0 ? most : least + 1];
   return framed(frame, heading, {
     ...single(frame),

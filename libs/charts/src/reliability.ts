@@ -1,6 +1,6 @@
 import { CloveError } from '@clove/contracts';
 import { type Values, completeRows, equalGroups, mean, orderBy, round, take } from './columns.js';
-import { formatCount, formatNumber, percentExpr } from './format.js';
+import { formatCount, formatNumber, numberExpr, percentExpr } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import type { ChartSpec } from './spec.js';
 
@@ -106,8 +106,8 @@ export const reliabilityChart = (data: Reliability, options: ChartOptions = {}):
   }));
   const bars = data.histogram.map((bar) => ({ from: round(bar.from), to: round(bar.to), rows: bar.rows }));
   const extent = 44;
-  const width = frame.width - MARGIN.left - MARGIN.right - extent - 8;
-  const rest = frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 150;
+  const width = frame.width - MARGIN.left - MARGIN.right - extent - 16;
+  const rest = frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 142;
   const upper = Math.max(120, rest * 0.78);
   const lower = Math.max(36, rest * 0.22);
   const x = { type: 'quantitative', scale: { domain: [0, top] as number[], nice: false } } as const;
@@ -133,7 +133,11 @@ export const reliabilityChart = (data: Reliability, options: ChartOptions = {}):
                 scale: { domain: [0, top], nice: false },
                 axis: { ...axisY, title: 'Share that bought', labelExpr: percentExpr('datum.value') },
               },
-              stroke: { datum: 'Perfect', scale: strokes, legend: { symbolType: 'stroke' } },
+              stroke: {
+                datum: 'Perfect',
+                scale: strokes,
+                legend: { symbolType: 'stroke', offset: 12 },
+              },
             },
           },
           {
@@ -146,7 +150,11 @@ export const reliabilityChart = (data: Reliability, options: ChartOptions = {}):
             mark: { type: 'line', point: { filled: true, size: 70, fill: theme.series[0] } },
             encoding: {
               y: { field: 'observed', type: 'quantitative' },
-              stroke: { datum: 'Observed', scale: strokes, legend: { symbolType: 'stroke' } },
+              stroke: {
+                datum: 'Observed',
+                scale: strokes,
+                legend: { symbolType: 'stroke', offset: 12 },
+              },
             },
           },
         ],
@@ -167,7 +175,7 @@ export const reliabilityChart = (data: Reliability, options: ChartOptions = {}):
           y: {
             field: 'rows',
             type: 'quantitative',
-            axis: { ...axisY, title: 'Customers', tickCount: 2, format: '~s' },
+            axis: { ...axisY, title: 'Customers', tickCount: 2, labelExpr: numberExpr('datum.value') },
           },
         },
       },

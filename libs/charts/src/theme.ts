@@ -53,6 +53,8 @@ const FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 export const TITLE_SIZE = 18;
 export const SUBTITLE_SIZE = 13;
 export const LABEL_SIZE = 12;
+/** px between an entry of a legend and the next, the one between symbol and label included */
+export const LEGEND_GAP = 26;
 
 /** Vega-Lite config of a theme: the only place where a chart's looks are set. */
 export const configOf = (theme: Theme): Config => ({
@@ -93,7 +95,7 @@ export const configOf = (theme: Theme): Config => ({
     tickCount: 5,
   },
   axisX: { grid: false, domain: true, domainColor: theme.reference, domainWidth: 1 },
-  axisY: { titleAngle: 0, titleAlign: 'left', titleAnchor: 'end', titleX: 0, titleY: -16, titleBaseline: 'bottom' },
+  axisY: { titleAngle: 0, titleAlign: 'left', titleAnchor: 'end', titleX: 0, titleY: -11, titleBaseline: 'bottom' },
   legend: {
     orient: 'top',
     direction: 'horizontal',
@@ -104,12 +106,12 @@ export const configOf = (theme: Theme): Config => ({
     titleColor: theme.muted,
     titleFontSize: LABEL_SIZE,
     titleFontWeight: 400,
-    symbolSize: 110,
+    symbolSize: 190,
     symbolStrokeWidth: 2.5,
-    columnPadding: 20,
+    columnPadding: LEGEND_GAP - 6,
     rowPadding: 5,
     // above the titles of vertical axes, which stand over them
-    offset: 34,
+    offset: 38,
   },
   header: { labelColor: theme.ink, labelFontSize: LABEL_SIZE, labelFontWeight: 600 },
   text: { color: theme.ink, fontSize: LABEL_SIZE },

@@ -1,8 +1,8 @@
 import { CloveError } from '@clove/contracts';
 import { type Values, round } from './columns.js';
-import { formatChange, formatCount, numberExpr } from './format.js';
+import { difference, formatCount, numberExpr } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
-import { shortenAll } from './text.js';
+import { legendColumns, shortenAll } from './text.js';
 import { LABEL_SIZE } from './theme.js';
 import type { ChartSpec } from './spec.js';
 
@@ -96,7 +96,7 @@ export const trackingChart = (data: Tracking, options: ChartOptions = {}): Chart
       `${formatCount(data.actual.length)} ${data.actual.length === 1 ? 'period' : plural}` +
       (known === undefined || first === undefined || !(known.cumulative > 0) || !Number.isFinite(first)
         ? '.'
-        : `; at the end ${names[1]} stands at ${formatChange(first / known.cumulative - 1)} of the actual total.`) +
+        : `; ${difference(`the total that ${names[1]} expected`, first / known.cumulative - 1, 'actual')}.`) +
       (every > 1 ? ` Drawn in steps of ${every}.` : '') +
       (data.models.length > MOST_MODELS ? ` ${data.models.length - MOST_MODELS} more models not drawn.` : ''),
   };
@@ -114,8 +114,8 @@ export const trackingChart = (data: Tracking, options: ChartOptions = {}): Chart
   const holdout =
     data.fittedPeriods === undefined || data.fittedPeriods >= longest ? [] : [{ at: place(data.fittedPeriods) }];
   const extent = 46;
-  const width = frame.width - MARGIN.left - MARGIN.right - extent - 8;
-  const rest = frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 165;
+  const width = frame.width - MARGIN.left - MARGIN.right - extent - 16;
+  const rest = frame.height - MARGIN.top - MARGIN.bottom - headingOf(frame, heading).height - 125;
   const x = {
     field: 'at',
     type: startMs === null ? 'quantitative' : 'temporal',
@@ -139,7 +139,8 @@ export const trackingChart = (data: Tracking, options: ChartOptions = {}): Chart
     scale: { domain: names, range: [theme.ink, ...theme.series] },
     legend: {
       symbolType: 'stroke',
-      columns: Math.max(1, Math.floor(width / (Math.max(...names.map((name) => name.length)) * 7.5 + 40))),
+      offset: 12,
+      columns: legendColumns(names, width, 14),
     },
   } as const;
   const panel = (field: 'cumulative' | 'value', title: string, height: number, top: boolean) => ({
@@ -183,7 +184,7 @@ export const trackingChart = (data: Tracking, options: ChartOptions = {}): Chart
               labelExpr: numberExpr('datum.value'),
             },
           },
-          stroke: { ...stroke, legend: top ? stroke.legend : null },
+          stroke,
           strokeDash: {
             condition: { test: `datum.name !== 'Actual'`, value: [6, 3] },
             value: [1, 0],
