@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Account } from './account.js';
 
@@ -86,10 +86,15 @@ export async function endProcess(
   clearTimeout(timer);
 }
 
-/** The last lines of a log, to show beside an error. */
-export function tail(file: string, lines = 12): string {
+/** Where a log ends now: what is written after it is not of an earlier process. 0 where there is none. */
+export const endOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
+/** The last lines that a log has from byte `from` on, to show beside an error; all of it where it has become shorter. */
+export function tail(file: string, from: number, lines = 12): string {
   try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+    const log = readFileSync(file);
+    const said = log.subarray(from <= log.length ? from : 0).toString('utf8');
+    return said.trimEnd().split('\n').slice(-lines).join('\n');
   } catch {
     return `(${path.basename(file)} cannot be read)`;
   }

@@ -124,12 +124,21 @@ test('a port in use makes the server take the next free one and say so', async (
 
 test('servers that the environment names are used, not started', async () => {
   vi.stubEnv('DATABASE_URL', 'postgresql://me@db.example/clove');
-  vi.stubEnv('REDIS_URL', 'redis://cache.example');
+  const { url } = await started(startRedis({ home, port: 0 }));
+  vi.stubEnv('REDIS_URL', url);
   expect(await startPostgres({ home })).toMatchObject({
     url: 'postgresql://me@db.example/clove',
     source: 'DATABASE_URL',
   });
-  expect(await startRedis({ home })).toMatchObject({ url: 'redis://cache.example', source: 'REDIS_URL' });
+  expect(await startRedis({ home })).toMatchObject({ url, source: 'REDIS_URL' });
+});
+
+test('a REDIS_URL at which nobody answers is an error at once, without its password', async () => {
+  const port = await freePort();
+  vi.stubEnv('REDIS_URL', `redis://:hush@127.0.0.1:${port}`);
+  const attempt = startRedis({ home });
+  await expect(attempt).rejects.toThrow(`REDIS_URL (127.0.0.1:${port})`);
+  await expect(attempt).rejects.not.toThrow('hush');
 });
 
 test('a server that dies says so; one that is stopped does not', async () => {
@@ -217,6 +226,9 @@ test('a service logs JSON without secrets to its file, stops in order when asked
   });
   expect(child.lastWords()).toContain('in order');
   await child.stop();
+  const again = spawnService({ name: 'one', script: service(), env: process.env, home, onExit: () => {} });
+  running.push(again);
+  expect(again.lastWords(), 'of an earlier process').not.toContain('in order');
 });
 
 test('a second signal ends a service that does not stop', async () => {

@@ -24,11 +24,19 @@ const DEFAULT_PORT = 56_379;
  * Redis on loopback with its data under `home`, or the one that REDIS_URL names. It never evicts keys, and loses at
  * most the last second where the machine goes down.
  * @param o.port where to listen, or the next free port; 56379 when left out, any when 0
- * @throws CloveError `unavailable` saying what to do where there is none for this platform or it does not start
+ * @throws CloveError `unavailable` saying what to do where there is none for this platform, it does not start, or the
+ * one that REDIS_URL names does not answer
  */
 export async function startRedis(o: { home: string; port?: number }): Promise<Server> {
   const given = process.env['REDIS_URL'];
-  if (given !== undefined && given !== '') return givenServer(given, 'REDIS_URL');
+  if (given !== undefined && given !== '') {
+    if (!(await answers(given)))
+      throw new CloveError(
+        'unavailable',
+        `No Redis answers at the address of REDIS_URL${hostOf(given)}. Start it, check its password, or leave REDIS_URL out to have one started.`,
+      );
+    return givenServer(given, 'REDIS_URL');
+  }
 
   const program = await findProgram(o.home);
   const folder = makeFolder(path.join(o.home, 'redis'), 0o700);
@@ -73,6 +81,9 @@ export async function startRedis(o: { home: string; port?: number }): Promise<Se
     },
   };
 }
+
+/** ` (host:port)` of an address, without the password that it may hold. */
+const hostOf = (url: string): string => (URL.canParse(url) ? ` (${new URL(url).host})` : '');
 
 /** A connection that gives up at once where nobody answers. */
 const connection = (url: string): Redis =>

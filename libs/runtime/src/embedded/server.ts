@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CloveError } from '@clove/contracts';
 import type { Account } from './account.js';
-import { endProcess, ended, spawnBound, tail } from './bound-process.js';
+import { endOf, endProcess, ended, spawnBound, tail } from './bound-process.js';
 import { freePort } from './ports.js';
 
 /** A running database server: an own one, or one that the environment names, which `stop` leaves alone. */
@@ -58,6 +58,7 @@ export async function startServer(o: {
 
 /** One start on one port; the end of the log where it does not come up. */
 async function begin(o: Parameters<typeof startServer>[0], port: number): Promise<Attempt | string> {
+  const before = endOf(o.logFile);
   const child = spawnBound({
     command: o.command,
     args: o.args(port),
@@ -82,10 +83,10 @@ async function begin(o: Parameters<typeof startServer>[0], port: number): Promis
   };
   const deadline = performance.now() + o.limitMs;
   while (child.pid === undefined || !(await o.ready(port, child.pid))) {
-    if (how !== undefined) return `${tail(o.logFile)}\n(${how})`;
+    if (how !== undefined) return `${tail(o.logFile, before)}\n(${how})`;
     if (performance.now() > deadline) {
       await stop();
-      return `${tail(o.logFile)}\n(not ready after ${o.limitMs / 1000} s)`;
+      return `${tail(o.logFile, before)}\n(not ready after ${o.limitMs / 1000} s)`;
     }
     await delay(20);
   }

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { CloveError } from '@clove/contracts';
 import { PARENT_PIPE } from '../shutdown.js';
-import { endProcess, ended, spawnBound, tail } from './bound-process.js';
+import { endOf, endProcess, ended, spawnBound, tail } from './bound-process.js';
 import { makeFolder } from './home.js';
 
 /** A process that `spawnService` started. */
@@ -9,7 +9,7 @@ export interface Child {
   name: string;
   pid: number;
   logFile: string;
-  /** the end of its log, to show beside an error */
+  /** the end of what this process has logged, to show beside an error */
   lastWords(): string;
   /** SIGTERM, then SIGKILL where it has not ended after 35 s; resolves once it has. */
   stop(): Promise<void>;
@@ -33,6 +33,7 @@ export type SpawnOptions = {
  */
 export function spawnService(o: SpawnOptions): Child {
   const logFile = path.join(makeFolder(path.join(o.home, 'logs')), `${o.name}.log`);
+  const before = endOf(logFile);
   const child = spawnBound({
     command: process.execPath,
     args: ['--enable-source-maps', o.script, ...(o.args ?? [])],
@@ -47,7 +48,7 @@ export function spawnService(o: SpawnOptions): Child {
     name: o.name,
     pid: child.pid,
     logFile,
-    lastWords: () => tail(logFile),
+    lastWords: () => tail(logFile, before, 40),
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       // Longer than a service gives itself (see onShutdown), so that it ends in order whenever it can.

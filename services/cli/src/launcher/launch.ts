@@ -195,7 +195,7 @@ async function ready(url: string, gaveUp: Promise<Death>[]): Promise<void> {
   void Promise.race(gaveUp).then((death) => (failed = death));
   for (const deadline = performance.now() + READY_LIMIT_MS; ;) {
     if (failed !== undefined) {
-      throw new CloveError('unavailable', `${failed.name} does not start. The end of its log:\n${failed.lastWords}`);
+      throw new CloveError('unavailable', `${failed.name} does not start:\n${failed.lastWords}`);
     }
     const said = await fetch(url, { signal: AbortSignal.timeout(5000) }).then(
       async (response) => (response.ok ? undefined : `${response.status}: ${await response.text()}`),

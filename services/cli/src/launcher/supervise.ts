@@ -1,6 +1,6 @@
 import type { Child } from '@clove/runtime';
 
-/** How a service ended for good: `code` is null where a signal ended it, `lastWords` the end of its log. */
+/** How a service ended for good: `code` is null where a signal ended it, `lastWords` the end of its log, in words. */
 export type Death = { name: string; code: number | null; lastWords: string };
 
 /** A service that is kept running. */
@@ -11,6 +11,26 @@ export type Supervised = {
   stop(): Promise<void>;
   /** resolves when it died too often to be started again */
   gaveUp: Promise<Death>;
+};
+
+/** Stack frames and the version line that Node adds say nothing to a user. */
+const NOISE = /^\s+at |^Node\.js v/;
+
+/** What a log says, for people: of a JSON line its message and that of its error, each sentence once; 12 lines at most. */
+export const inWords = (log: string): string => {
+  const lines = log.split('\n').filter((line) => line.trim() !== '' && !NOISE.test(line));
+  return [...new Set(lines.map(wordsOf))].slice(-12).join('\n');
+};
+
+const wordsOf = (line: string): string => {
+  if (!line.startsWith('{')) return line;
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+    const reason = err?.message ?? '';
+    return msg === undefined || msg === reason ? reason || line : reason === '' ? msg : `${msg}: ${reason}`;
+  } catch {
+    return line;
+  }
 };
 
 const CRASHES = 5;
@@ -39,7 +59,7 @@ export function supervise(o: {
       if (!wanted) return;
       const now = performance.now();
       crashes = [...crashes.filter((at) => now - at < WINDOW_MS), now];
-      const lastWords = current.lastWords();
+      const lastWords = inWords(current.lastWords());
       const final = !o.restarts() || crashes.length >= CRASHES;
       if (final) {
         giveUp?.({ name: o.name, code, lastWords });
