@@ -9,7 +9,9 @@ export type Json = z.infer<typeof Json>;
  * Safe in URLs, file names and queue job ids; carries no meaning beyond the prefix.
  */
 export const idOf = <P extends string>(prefix: P) =>
-  z.templateLiteral([z.literal(prefix), '_', z.string().regex(/^[0-9a-z]{22}$/)]);
+  z.templateLiteral([z.literal(prefix), '_', z.string().regex(/^[0-9a-z]{22}$/)], {
+    error: `must be an id: "${prefix}_" and 22 letters and digits`,
+  });
 
 /** Prefixes in use, by resource. */
 export const ID_PREFIX = {

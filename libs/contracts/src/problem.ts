@@ -10,6 +10,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'Sign in first' },
   forbidden: { status: 403, title: 'Not allowed' },
   'not-found': { status: 404, title: 'No such thing' },
+  'method-not-allowed': { status: 405, title: 'This method is not for this address' },
   conflict: { status: 409, title: 'Not possible in the present state' },
   'illegal-transition': { status: 409, title: 'Not possible in the present state' },
   'gate-failed': { status: 409, title: 'The version does not pass the gates' },

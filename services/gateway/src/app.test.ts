@@ -99,9 +99,19 @@ describe('the OpenAPI document', () => {
     await other.close();
   });
 
+  test('has a section for every tag, in an order of its own', async () => {
+    const { tags, paths } = (await gateway.app.inject('/openapi.json')).json<{
+      tags: { name: string }[];
+      paths: Record<string, Record<string, { tags: string[] }>>;
+    }>();
+    const used = Object.values(paths).flatMap((path) => Object.values(path).flatMap((operation) => operation.tags));
+    expect(tags.map(({ name }) => name).toSorted()).toEqual([...new Set(used)].toSorted());
+  });
+
   test('has a page that loads nothing from elsewhere', async () => {
     const page = await gateway.app.inject('/docs');
     expect(page.statusCode).toBe(200);
+    expect(page.body).toContain('<title>Clove API</title>');
     expect(page.body).not.toMatch(/(src|href)="https?:/);
     expect(page.headers['content-security-policy']).toContain("default-src 'self'");
   });
@@ -151,7 +161,7 @@ describe('problems', () => {
   test('a route that is not there is a 404, whatever the method', async () => {
     for (const [method, url] of [
       ['GET', '/v1/nothing'],
-      ['PATCH', '/v1/runs'],
+      ['PATCH', '/v1/runs/'],
       ['GET', '/etc/passwd?x=secret'],
     ] as const) {
       const response = await gateway.app.inject({ method, url });
@@ -159,6 +169,20 @@ describe('problems', () => {
       expect(problem).toMatchObject({ code: 'not-found', status: 404, type: 'urn:clove:problem:not-found' });
       expect(problem.instance).toBe(url.split('?')[0]);
       expect(response.body).not.toContain('secret');
+    }
+  });
+
+  test('a method that a path does not take is a 405 that names those that it does', async () => {
+    const id = `job_${'0'.repeat(22)}`;
+    for (const [method, url, allow] of [
+      ['PATCH', '/v1/runs?x=1', 'GET, POST'],
+      ['POST', `/v1/jobs/${id}`, 'GET'],
+      ['PUT', `/v1/datasets/${id}`, 'DELETE, GET'],
+      ['DELETE', '/healthz', 'GET'],
+    ] as const) {
+      const response = await gateway.app.inject({ method, url });
+      expect(problemOf(response)).toMatchObject({ code: 'method-not-allowed', status: 405 });
+      expect(response.headers.allow).toBe(allow);
     }
   });
 
@@ -186,7 +210,9 @@ describe('problems', () => {
 
   test('a path that can name nothing is a 404', async () => {
     expect(problemOf(await call(gateway.app, 'GET', '/v1/datasets/../../etc/passwd')).status).toBe(404);
-    expect(problemOf(await call(gateway.app, 'GET', '/v1/datasets/ds_none')).code).toBe('not-found');
+    const none = problemOf(await call(gateway.app, 'GET', '/v1/datasets/ds_none'));
+    expect(none.code).toBe('not-found');
+    expect(none.detail).toContain('must be an id: "ds_" and 22 letters and digits');
     expect(problemOf(await call(gateway.app, 'GET', `/v1/datasets/ds_${'0'.repeat(22)}`)).code).toBe('not-found');
     expect(problemOf(await call(gateway.app, 'GET', '/v1/models/clv/versions/one')).code).toBe('not-found');
   });

@@ -80,6 +80,20 @@ const formBody = ({ name, json }: Form): Tree => ({
   },
 });
 
+/** Sections of the page, in the order in which a user comes to them. */
+const TAGS = [
+  'datasets',
+  'runs',
+  'models',
+  'leaderboards',
+  'predictions',
+  'evaluations',
+  'jobs',
+  'session',
+  'api keys',
+  'system',
+];
+
 const IDEMPOTENCY_HEADER = {
   type: 'object',
   properties: {
@@ -105,6 +119,7 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
           '`next` of the page before. POST takes an `Idempotency-Key`. Requests may bring an `X-Request-Id`, which the ' +
           'answer, the jobs and the logs of the workers repeat.',
       },
+      tags: TAGS.map((name) => ({ name })),
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: 'An API key' },
@@ -128,7 +143,12 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
     transformObject: (input) =>
       tidySchemas(jsonSchemaTransformObject(input) as Tree) as ReturnType<typeof jsonSchemaTransformObject>,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // The bar at the top asks for the address of another document, under another project's logo.
+    theme: { title: 'Clove API', css: [{ filename: 'clove.css', content: '.swagger-ui .topbar { display: none }' }] },
+  });
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.header('content-type', 'application/json; charset=utf-8').send(app.swagger()),
   );

@@ -67,6 +67,7 @@ const BY_STATUS: Record<number, ProblemCode> = {
   401: 'unauthenticated',
   403: 'forbidden',
   404: 'not-found',
+  405: 'method-not-allowed',
   406: 'unsupported-media-type',
   413: 'upload-too-large',
   415: 'unsupported-media-type',
@@ -145,10 +146,30 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
 
 /** Every error leaves as `application/problem+json`. Install before the first route: routes take the handler of their time. */
 export function installProblems(app: FastifyInstance): void {
+  const routes: { parts: string[]; methods: string[] }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    routes.push({ parts: url.split('/'), methods: [method].flat() });
+  });
+  /** Methods that some route takes at a path. */
+  const methodsAt = (path: string): string[] => {
+    const given = path.split('/');
+    const fits = ({ parts }: { parts: string[] }) =>
+      parts.length === given.length &&
+      parts.every((part, n) => (part.startsWith(':') ? given[n] !== '' : part === given[n]));
+    return [...new Set(routes.filter(fits).flatMap(({ methods }) => methods))].toSorted();
+  };
+
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request, reply) => {
-    const what = `there is no ${request.method} ${pathOf(request)}; /docs lists what there is`;
-    return answerProblem(new CloveError('not-found', what), request, reply);
+    const path = pathOf(request);
+    const allowed = methodsAt(path);
+    if (allowed.length === 0) {
+      const what = `there is no ${request.method} ${path}; /docs lists what there is`;
+      return answerProblem(new CloveError('not-found', what), request, reply);
+    }
+    const what = `${path} takes ${allowed.join(', ')}, not ${request.method}`;
+    reply.header('allow', allowed.join(', '));
+    return answerProblem(new CloveError('method-not-allowed', what), request, reply);
   });
 }
 
