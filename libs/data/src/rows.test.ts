@@ -21,8 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratchDir, { recursive: true, force: true }));
 
-const page = (query: Partial<RowsQuery>, searchColumn?: string) =>
-  readRows({ scratchDir, parquet, query: RowsQuery.parse(query), searchColumn });
+const page = (query: Partial<RowsQuery>) => readRows({ scratchDir, parquet, query: RowsQuery.parse(query) });
 
 test('pages in file order join to the whole file', async () => {
   const first = await page({ limit: 3 });
@@ -62,12 +61,11 @@ test('an unknown sort column is refused by name, with the columns there are', as
 });
 
 test('the search finds parts of ids in any letter case, takes wildcards and quotes literally, and counts what it found', async () => {
-  const found = await page({ search: 'ID-2499', limit: 5 }, 'customer_id');
+  const found = await page({ search: 'ID-2499', limit: 5 });
   expect(found.total).toBe(111);
   expect(found.rows[0]![0]).toBe('Id-2499');
-  expect((await page({ search: '%' }, 'customer_id')).total).toBe(0);
-  expect((await page({ search: "'; DROP TABLE x; --" }, 'customer_id')).total).toBe(0);
-  await expect(page({ search: 'x' })).rejects.toMatchObject({ code: 'invalid-input' });
+  expect((await page({ search: '%' })).total).toBe(0);
+  expect((await page({ search: "'; DROP TABLE x; --" })).total).toBe(0);
 });
 
 describe('values', () => {

@@ -38,7 +38,6 @@ const replyTo = async (context: AnsweringContext, key: string): Promise<Answer> 
     const value = await readRows({
       parquet: await artifacts.local(file, scratchDir),
       query: question.query,
-      searchColumn: type === 'prediction' ? 'customer_id' : undefined,
       scratchDir,
       memoryLimitBytes,
     });

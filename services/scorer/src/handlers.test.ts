@@ -176,6 +176,13 @@ describe('a predict job', () => {
     expect(page.rows[0]![page.columns.indexOf('model_version')]).toBe('shop@1');
   });
 
+  test('the rows of a dataset are searched by customer', async () => {
+    const query = { offset: 0, limit: 3, order: 'asc', search: String(ROWS) };
+    const reply = await ask({ type: 'rows', source: { type: 'dataset', id: datasetId }, query });
+    const page = (reply as { value: unknown }).value as RowPage;
+    expect([page.total, page.rows[0]![page.columns.indexOf('customer_id')]]).toEqual([1, String(ROWS)]);
+  });
+
   test('of a dataset that is still being ingested may be tried again; of one that failed it fails, saying why', async () => {
     const pending = await newDataset();
     const { payload } = await startedPrediction(pending.id);

@@ -156,7 +156,7 @@ export const datasetRoutes =
       {
         schema: {
           operationId: 'getDatasetRows',
-          summary: 'Preview rows of a dataset',
+          summary: 'Page through the rows of a dataset, sorted and searched by customer',
           tags,
           params: params.dataset,
           querystring: RowsQuery,
