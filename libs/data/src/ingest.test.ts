@@ -635,6 +635,18 @@ describe('features', () => {
     expect(warned(profile, 'column-mixed')).toMatchObject({ count: 33 });
   });
 
+  test.each([
+    [4, 75],
+    [2, 50],
+    [5, undefined],
+  ])('text with a number in every %dth row is text; from a quarter on there is a warning', async (every, stray) => {
+    const { profile } = await ingest(
+      table(100, 'customer_id,age,clv', (i) => `k${i},${i % every === 0 ? 20 + (i % 7) : 'old'},${i}`),
+    );
+    expect(column(profile, 'age')).toMatchObject({ type: 'text', role: 'feature' });
+    expect(warned(profile, 'column-mixed')?.count).toBe(stray);
+  });
+
   test('text in the target rejects the row; a missing target stays missing', async () => {
     const { profile } = await ingest(
       table(50, 'customer_id,age,clv', (i) => `k${i},${i % 7},${i === 3 ? 'much' : i === 4 ? '' : i}`),

@@ -172,7 +172,7 @@ const prepare = async (
     warnings: plan.warnings,
     judged: sources,
     advice:
-      'Check the delimiter, the id column (idColumn) and the target (targetColumn); an order history needs the kind transactions.',
+      'Check the delimiter, the id column (idColumn, --id-column) and the target (targetColumn, --target); an order history needs the kind transactions.',
   };
 };
 
@@ -191,7 +191,7 @@ const transactionsReady = async (db: Duck, planned: Planned): Promise<Ready> => 
       ...planned.warnings
         .filter(({ code }) => code === 'dates-mixed' || code === 'number-ambiguous')
         .map((w) => w.message),
-      'Check the mapping of the columns, the date format (dateFormat) and the delimiter.',
+      'Check the mapping of the columns, the date format (dateFormat, --date-format) and the delimiter.',
     ].join(' '),
   };
 };

@@ -147,7 +147,7 @@ export const readDates = async (
     throw new CloveError(
       'value-invalid',
       dateFormat === undefined
-        ? `The column "${column.name}" holds no dates that can be read, such as ${JSON.stringify(example)}. Give another time column, or its form with dateFormat (strptime, such as %d/%m/%Y).`
+        ? `The column "${column.name}" holds no dates that can be read, such as ${JSON.stringify(example)}. Give another time column, or its form with dateFormat (--date-format; strptime, such as %d/%m/%Y).`
         : `No value of the column "${column.name}" fits the date format ${dateFormat}; one is ${JSON.stringify(example)}.`,
     );
   for (const [i, count] of counts.entries()) {
@@ -159,7 +159,7 @@ export const readDates = async (
     throw new CloveError(
       'date-ambiguous',
       `The dates of the column "${column.name}" can be read as ${format.name} and as ${candidates[i]!.name}: ${clash.text} would be ` +
-        `${day(clash.one)} or ${day(clash.two)}, and nothing in the ${figure(present)} values tells. Say which with dateFormat.`,
+        `${day(clash.one)} or ${day(clash.two)}, and nothing in the ${figure(present)} values tells. Say which with dateFormat (--date-format).`,
       { pointer: '/dateFormat' },
     );
   }

@@ -37,6 +37,8 @@ type Studied = { column: SourceColumn; figures: Figures; kind: Kind; integer: bo
 /** A column is one of numbers where at most this share of its values, or two of them, are something else. */
 const STRAY_SHARE = 0.05;
 const STRAY_VALUES = 2;
+/** A column of text is told of where at least this share of its values are numbers. */
+const MIXED_SHARE = 0.25;
 /** A column called "customer id" is the id where at least this share of its values differ; another id-like name needs 0.95. */
 const ID_SHARE = 0.95;
 const SAMPLE = 5000;
@@ -89,7 +91,7 @@ export const planFeatures = async (
       roles.set(name, 'ignored');
       warnings.push({
         code: 'column-dates',
-        message: `The column "${column.name}" holds dates, which are no features as they are, and will not be learned from. Days since then would be one.`,
+        message: `The column "${column.name}" holds dates, which are no features as they are, and will not be learned from; days since then would be one. If each row is a purchase, give the kind transactions (--kind) and name its columns.`,
       });
     } else if (kind === 'text' && figures.distinct > 50 && figures.distinct > rows / 2) {
       roles.set(name, 'ignored');
@@ -223,7 +225,7 @@ const classify = async (
   if (texts.values === 0) return result('empty');
   if (figures.numbers === texts.values) return result('number');
   if (texts.booleans === figures.present) return result('boolean');
-  if (texts.numberLike * 2 < texts.values) return result('text');
+  if (texts.numberLike < texts.values * MIXED_SHARE) return result('text');
   if (await holdsDates(db, `(SELECT * FROM ${relation} LIMIT ${SAMPLE})`, column)) return result('date');
   const reading = await readNumbers(db, relation, column);
   const stray = reading.present - reading.read;
@@ -252,7 +254,7 @@ const numberWarnings = (
       message: `The column "${column.name}" holds ${integer ? 'whole numbers' : 'numbers'}, but ${figure(stray)} of its ${figure(reading.present)} values are something else, such as ${JSON.stringify(reading.example)}; they count as missing.`,
       count: stray,
     });
-  if (kind === 'text' && reading.read * 2 > reading.present)
+  if (kind === 'text' && reading.read >= reading.present * MIXED_SHARE)
     warnings.push({
       code: 'column-mixed',
       message: `The column "${column.name}" holds numbers in ${figure(reading.read)} of ${figure(reading.present)} rows and text such as ${JSON.stringify(reading.example)} in the others; it was taken for text.`,

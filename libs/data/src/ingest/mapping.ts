@@ -57,6 +57,7 @@ const SYNONYMS: Record<Meaning, readonly string[][]> = {
       'transactiontime',
       'orderedat',
       'purchasedat',
+      'boughtat',
       'ordertimestamp',
       'transactiontimestamp',
       'purchasetimestamp',
