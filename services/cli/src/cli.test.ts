@@ -268,6 +268,13 @@ describe("a new user's mistakes", () => {
     expect(await refusal('train --local --data nowhere.csv', 3)).toMatch(/--data nowhere\.csv: there is no such file/);
   });
 
+  test('orders for a model that takes customers: the message says which it takes', async () => {
+    const orders = Array.from({ length: 200 }, (_, i) => [`c${i % 20}`, `2024-01-${10 + (i % 20)}`, String(i % 50)]);
+    write('orders.csv', [['customer_id', 'date', 'amount'], ...orders]);
+    const message = await refusal('predict --local --model model --data orders.csv', 3);
+    expect(message).toMatch(/trained on customers, one a row \(features\).*180 of 200 rows.*choose another model/);
+  });
+
   test('a model folder that is none', async () => {
     expect(await refusal('predict --local --model . --data customers.csv', 2)).toMatch(/--model \..*model\.json/);
   });

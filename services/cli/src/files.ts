@@ -45,7 +45,7 @@ export const findFiles = async (paths: readonly string[]): Promise<SourceFile[]>
   return found;
 };
 
-/** The dataset in a folder that `clove ingest --local` or `clove generate --out DIR` wrote; undefined for any other path. */
+/** The dataset in a folder that `clove ingest --local` wrote; undefined for any other path. */
 export const openDatasetFolder = async (path: string): Promise<DatasetFiles | undefined> => {
   if (!(await statOf(path)).isDirectory()) return undefined;
   const parquet = join(resolve(path), 'data.parquet');

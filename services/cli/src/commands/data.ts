@@ -1,4 +1,4 @@
-import { CloveError } from '@clove/contracts';
+import { CloveError, idOf, type ModelRef } from '@clove/contracts';
 import { type Context, given, text, texts } from '../context.js';
 import { ingestOptions } from '../flags/requests.js';
 import type { GatewayClient } from '../remote/client.js';
@@ -22,6 +22,13 @@ export const dataPaths = (ctx: Context): string[] => {
   if (paths.length === 0)
     throw new CloveError('invalid-input', '--data is missing: name a CSV or Parquet file, or a folder of them.');
   return paths;
+};
+
+/** Sees that a model is there before files are sent for it: a wrong name should leave no dataset behind. */
+export const requireModel = async (client: GatewayClient, reference: ModelRef): Promise<void> => {
+  const { resolveVersion } = await import('./models.js');
+  // A version id says by itself which model it belongs to; the gateway finds it.
+  if (!idOf('ver').safeParse(reference).success) await resolveVersion(client, reference);
 };
 
 /** The dataset of the gateway that `--dataset` names, or a new one from the files of `--data`. */

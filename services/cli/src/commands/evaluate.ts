@@ -4,7 +4,7 @@ import { evaluationFlags } from '../flags/groups.js';
 import { checked, ingestOptions } from '../flags/requests.js';
 import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
 import { plotCharts, plotFolder } from '../plots.js';
-import { dataPaths, isLocal, remoteDataset } from './data.js';
+import { dataPaths, isLocal, remoteDataset, requireModel } from './data.js';
 
 /** `clove evaluate`: a model against actual spend in other data. */
 export const evaluate = async (ctx: Context): Promise<void> => {
@@ -35,6 +35,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
   }
   const [{ connect }, flows] = await Promise.all([import('../remote/connect.js'), import('../remote/flows.js')]);
   const client = connect(ctx);
+  await requireModel(client, StartEvaluation.shape.model.parse(model));
   const { dataset, profile, seconds: ingest } = await remoteDataset(ctx, client);
   const body = checked(
     StartEvaluation,

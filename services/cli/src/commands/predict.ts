@@ -6,7 +6,7 @@ import { checked, ingestOptions } from '../flags/requests.js';
 import { checkOutput, predictionFormat } from '../files.js';
 import { amount, count } from '../screen/format.js';
 import { distinctWarnings, printPredictionRows } from '../screen/views.js';
-import { dataPaths, isLocal, remoteDataset } from './data.js';
+import { dataPaths, isLocal, remoteDataset, requireModel } from './data.js';
 
 /** `clove predict`: one row per customer into a CSV or Parquet file. */
 export const predict = async (ctx: Context): Promise<void> => {
@@ -46,6 +46,7 @@ export const predict = async (ctx: Context): Promise<void> => {
   const [{ connect }, flows] = await Promise.all([import('../remote/connect.js'), import('../remote/flows.js')]);
   const client = connect(ctx);
   const model = text(ctx, 'model');
+  await requireModel(client, StartPrediction.shape.model.parse(model));
   const { dataset, profile, seconds: ingest } = await remoteDataset(ctx, client);
   const body = checked(
     StartPrediction,

@@ -222,6 +222,36 @@ const readingFor = (given: IngestOptions, manifest: ModelManifest, needsTarget: 
   };
 };
 
+/**
+ * The data for a model, read as the kind that it was trained on where the user does not say; an error of such a reading
+ * tells that it was one, for the file may be good and the model the wrong one.
+ */
+const openDataFor = async (
+  ctx: Context,
+  i: { data: readonly string[]; reading: IngestOptions },
+  manifest: ModelManifest,
+  needsTarget: boolean,
+  scratchDir: string,
+) => {
+  const reading = readingFor(i.reading, manifest, needsTarget);
+  try {
+    return await openData(ctx, i.data, reading, scratchDir);
+  } catch (error) {
+    const guessed = i.reading.kind === undefined && reading.kind !== undefined;
+    if (!guessed || !(error instanceof CloveError) || !MISREADINGS.has(error.code)) throw error;
+    const kind = manifest.kind === 'features' ? 'customers, one a row (features)' : 'orders (transactions)';
+    throw new CloveError(
+      error.code,
+      `The model was trained on ${kind}, so the files were read as such, and do not fit: ${error.message} ` +
+        'If they hold something else, choose another model.',
+      { cause: error },
+    );
+  }
+};
+
+/** What is found wrong with a good file that is read as the other kind. */
+const MISREADINGS: ReadonlySet<string> = new Set(['column-missing', 'column-ambiguous', 'value-invalid']);
+
 /** Scores every customer of the data with the model of a folder and writes one file. */
 export const predictLocally = async (
   ctx: Context,
@@ -237,7 +267,7 @@ export const predictLocally = async (
   const format = predictionFormat(i.out);
   const { modelDir, manifest } = await openModelFolder(i.model);
   return withScratch(async (scratchDir) => {
-    const data = await openData(ctx, i.data, readingFor(i.reading, manifest, false), scratchDir);
+    const data = await openDataFor(ctx, i, manifest, false, scratchDir);
     const outDir = join(scratchDir, 'prediction');
     const { output, seconds } = await step(
       ctx,
@@ -270,7 +300,7 @@ export const evaluateLocally = async (
 ): Promise<{ manifest: ModelManifest; profile: DatasetProfile; report: EvaluationReport; seconds: number }> => {
   const { modelDir, manifest } = await openModelFolder(i.model);
   return withScratch(async (scratchDir) => {
-    const data = await openData(ctx, i.data, readingFor(i.reading, manifest, true), scratchDir);
+    const data = await openDataFor(ctx, i, manifest, true, scratchDir);
     const { output, seconds } = await step(
       ctx,
       'evaluate',
