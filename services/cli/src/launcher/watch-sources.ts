@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, watch } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Supervised } from './supervise.js';
+import { watchFolders } from './watch-folders.js';
 
 const SETTLED_MS = 200;
 
@@ -34,14 +35,10 @@ export function watchSources(o: {
   const sources = ['libs', 'services'].flatMap((group) =>
     readdirSync(path.join(o.root, group)).map((name) => path.join(o.root, group, name, 'src')),
   );
-  const watchers = sources.map((folder) =>
-    watch(folder, { recursive: true }, (_event, file) => {
-      if (file?.endsWith('.ts') === true) changed();
-    }),
-  );
+  const stopWatching = watchFolders(sources, changed);
   o.say('The sources are watched');
   return async () => {
-    for (const watcher of watchers) watcher.close();
+    stopWatching();
     clearTimeout(timer);
     await working;
   };
