@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['test/src/support/servers.ts'],
+    // Much of the time goes by in servers and child processes: leave no core unused.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,
