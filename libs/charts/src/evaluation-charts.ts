@@ -18,6 +18,8 @@ type Detail = NonNullable<EvaluationReport['detail']>;
 /** A chart of a report: `name` serves as a file name, `chart` draws it in any theme and size. */
 export type NamedChart = { name: string; chart: (options: ChartOptions) => ChartSpec };
 
+const WEEK_MS = 7 * 86_400_000;
+
 const weighted = (groups: readonly { rows: number; value: number }[], rows: number): number =>
   groups.reduce((sum, group) => sum + group.rows * group.value, 0) / Math.max(1, rows);
 
@@ -101,12 +103,19 @@ export const evaluationCharts = (report: EvaluationReport, model: string): Named
       options,
     ),
   );
-  const { tracking = [] } = detail;
+  const { tracking = [], trackingStart } = detail;
+  const { testOrigin } = report.protocol;
+  const fittedPeriods =
+    trackingStart === undefined || testOrigin === null
+      ? undefined
+      : (Date.parse(testOrigin) - Date.parse(trackingStart)) / WEEK_MS;
   add('tracking', tracking.length > 1, (options) =>
     trackingChart(
       {
         measure: 'orders',
         periodDays: 7,
+        start: trackingStart,
+        fittedPeriods,
         actual: tracking.map(({ actual }) => actual),
         models: [{ name: model, expected: tracking.map(({ expected }) => expected) }],
       },

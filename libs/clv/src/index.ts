@@ -77,7 +77,7 @@ export { type Counts, groupCounts } from './probabilistic/counts.js';
 export { fitGammaGamma } from './probabilistic/gamma-gamma.js';
 export { PURCHASE_MODELS, type PurchaseModel, purchaseModels } from './probabilistic/purchase-models.js';
 export { type Sbg, fitSbg, sbgSurvival } from './probabilistic/sbg.js';
-export { type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
+export { type CohortDay, type TrackedWeek, trackCohort } from './probabilistic/tracking.js';
 export { type Head, anchored, headOf, logForecast } from './heads.js';
 export {
   type Boosted,

@@ -135,7 +135,8 @@ export const EvaluationDetail = z.object({
       }),
     )
     .optional()
-    .describe('repeat order days since the first day of the data'),
+    .describe('repeat order days of the customers known at the test origin, by week since the first order day'),
+  trackingStart: z.iso.date().optional().describe('first order day; week 1 is the seven days after it'),
 });
 export type EvaluationDetail = z.infer<typeof EvaluationDetail>;
 

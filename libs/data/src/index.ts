@@ -1,3 +1,4 @@
+export { cohortDays } from './cohort-days.js';
 export { type DuckOptions } from './duck.js';
 export { generateDataset, generateFile } from './generate.js';
 export { type IngestFile, type IngestRequest, ingestFiles } from './ingest.js';

@@ -75,6 +75,15 @@ describe('a probabilistic model', () => {
     expect(manifest).toMatchObject({ type: 'bg-nbd', head: null });
     expect(evaluation.metrics.coverage80).toBeGreaterThan(0.6);
     expect(total(scores.pBuy!) / table.rows).toBeGreaterThan(0.05);
+    const { tracking, trackingStart } = evaluation.detail!;
+    const origin = (Date.parse(evaluation.protocol.testOrigin!) - Date.parse(trackingStart!)) / (7 * 86_400_000);
+    expect(tracking!.length).toBe(Math.floor(origin + 90 / 7));
+    // Of the history that it was fitted to, the forecaster expects about what came; those are the repeat days of the snapshot.
+    const known = tracking![Math.floor(origin) - 1]!;
+    expect(known.cumulativeExpected / known.cumulativeActual).toBeCloseTo(1, 0);
+    const { x } = historiesOf(table);
+    expect(known.cumulativeActual).toBeLessThanOrEqual(total(x));
+    expect(tracking![Math.floor(origin)]!.cumulativeActual).toBeGreaterThanOrEqual(total(x));
   });
 });
 

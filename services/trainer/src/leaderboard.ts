@@ -143,7 +143,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
       sd: {},
     })),
   ];
-  const evaluation = await evaluateVersion({ manifest, graphs, samples, train, seed: options.seed });
+  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
   await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint: null });
   const report: LeaderboardReport = {
     protocol,

@@ -104,7 +104,7 @@ export const trainModel = async (
   });
 
   progress(0.94, 'evaluating on the test rows');
-  const evaluation = await evaluateVersion({ manifest, graphs, samples, train, seed: options.seed });
+  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
 
   progress(0.98, 'writing the model');
   const checkpoint =

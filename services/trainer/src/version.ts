@@ -4,6 +4,7 @@ import {
   type LearningData,
   type Sample,
   INTERVAL_LEVEL,
+  addDays,
   bootstrapForecaster,
   columnsOf,
   combine,
@@ -16,12 +17,14 @@ import {
   noCounts,
   openPredictor,
   scoreMember,
+  trackCohort,
   widen,
 } from '@clove/clv';
 import {
   type ArtifactName,
   CloveError,
   type DatasetProfile,
+  type EvaluationDetail,
   type EvaluationReport,
   type ModelManifest,
   type ModelMember,
@@ -29,6 +32,7 @@ import {
   type Predictor,
   type TrainingOptions,
 } from '@clove/contracts';
+import { type DuckOptions, cohortDays } from '@clove/data';
 import { type Entry, holding, sumOf } from './contestants.js';
 import { untaughtPeak } from './claims.js';
 import type { Samples } from './samples.js';
@@ -210,10 +214,40 @@ export const meanOf = (values: Float64Array): number => {
   return mean;
 };
 
+const DAY_MS = 86_400_000;
+
+/**
+ * Repeat order days of the customers known at the test origin, week by week to the end of its horizon or of the data: as they came, and as
+ * the version's first forecaster expects them. Nothing for a version without one.
+ */
+const trackingOf = async (
+  source: TrackingSource,
+  manifest: ModelManifest,
+  windows: Samples['windows'],
+): Promise<Pick<EvaluationDetail, 'tracking' | 'trackingStart'>> => {
+  const forecaster = manifest.predictor?.forecasters[0];
+  const lastDay = source.profile.lastTime?.slice(0, 10);
+  if (forecaster === undefined || windows === null || lastDay === undefined) return {};
+  const horizonEnd = addDays(windows.testOrigin, windows.horizonDays);
+  const until = horizonEnd < lastDay ? horizonEnd : lastDay;
+  const days = await cohortDays({ ...source, asOf: windows.testOrigin, until });
+  const start = days[0]?.day;
+  if (start === undefined) return {};
+  const weeks = Math.floor((Date.parse(until) / DAY_MS - start) / 7);
+  const tracking = trackCohort(forecaster, { days, weeks });
+  // Parameters at a border may leave a closed form without a value; that is no expectation to show.
+  if (!tracking.every(({ expected }) => Number.isFinite(expected))) return {};
+  return { tracking, trackingStart: addDays('1970-01-01', start) };
+};
+
+/** Where the order days of a dataset are read. */
+type TrackingSource = DuckOptions & { parquet: string; profile: DatasetProfile; signal: AbortSignal };
+
 /** Scores the test rows with the version's own files, beside the baselines. */
 export const evaluateVersion = async (i: {
   manifest: ModelManifest;
   graphs: ReadonlyMap<ArtifactName, Uint8Array>;
+  source: TrackingSource;
   samples: Samples;
   train: Sample;
   seed: number;
@@ -250,7 +284,7 @@ export const evaluateVersion = async (i: {
       }),
       lint: lintLeakage({ columns: data.columns, train: i.train, test, testR2: metrics.r2, windows: samples.windows }),
       warnings: [...manifest.warnings, ...encodingWarnings(manifest.schema, counts, data.kind)],
-      detail,
+      detail: { ...detail, ...(await trackingOf(i.source, manifest, samples.windows)) },
     };
   } finally {
     await open.release();

@@ -99,7 +99,8 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   'decile-calibration':
     'Customers in ten groups of equal size, from the lowest to the highest prediction. The two marks of a group should be at one height: budgets per group can then be taken from the prediction.',
   gain: 'How much of all spend the customers hold whom the model puts first. The further above the diagonal, the better a campaign that can reach only a part of them.',
-  tracking: 'Repeat orders as they came and as the model expected them, from the first day of the data on.',
+  tracking:
+    'Repeat orders as they came and as the model expected them, from the first order day on. Its forecaster knew the orders left of the dotted line alone.',
   distribution: 'How many customers are predicted to spend how much, and how many did.',
   residuals:
     'By how much predictions missed, from the lowest to the highest prediction. The middle should stay near 0; the bands show how uncertain single customers remain.',

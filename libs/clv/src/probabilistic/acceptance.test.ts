@@ -158,14 +158,15 @@ describe.skipIf(!existsSync(path.join(data, 'cdnow')))(
     });
 
     test('tracking: expected repeat orders of the cohort up to week 78', () => {
-      const firstDays = customers.map(([first]) => first!);
-      const repeatDays = customers.flatMap((days) => days.slice(1));
+      const days = customers.flatMap((history) =>
+        history.map((day, i) => ({ day, newcomers: i === 0 ? 1 : 0, repeats: i === 0 ? 0 : 1 })),
+      );
       for (const [model, fit, cumulative] of [
         ['bg-nbd', fitBgNbd(counts()), 4165.7],
         ['pareto-nbd', fitParetoNbd(counts()), 4275.4],
       ] as const) {
         const purchase = { parameters: fit.parameters, standardErrors: {}, atBorder: [], logCovariance: null };
-        const weeks = trackCohort({ model, unitDays: 7, purchase }, { firstDays, repeatDays, weeks: 78 });
+        const weeks = trackCohort({ model, unitDays: 7, purchase }, { days, weeks: 78 });
         expect(weeks).toHaveLength(78);
         expect(weeks.at(-1)!.cumulativeActual).toBe(4339);
         expect(Math.abs(weeks.at(-1)!.cumulativeExpected - cumulative)).toBeLessThan(0.06);

@@ -156,7 +156,11 @@ describe.each(['bg-nbd', 'mbg-nbd', 'pareto-nbd', 'nbd'] as const)('%s', (model)
 
   test('tracking adds up what each customer is expected to do since the day of the first order', () => {
     const firstDays = [100, 100, 103, 140];
-    const table = trackCohort(truth(model), { firstDays, repeatDays: [107, 108, 120, 120, 150], weeks: 8 });
+    const days = [
+      ...firstDays.map((day) => ({ day, newcomers: 1, repeats: 0 })),
+      ...[107, 108, 120, 120, 150].map((day) => ({ day, newcomers: 0, repeats: 1 })),
+    ];
+    const table = trackCohort(truth(model), { days, weeks: 8 });
     const { expected } = purchaseModels[model];
     expect(table.map(({ actual }) => actual)).toEqual([1, 1, 2, 0, 0, 0, 0, 1]);
     for (const { week, cumulativeExpected } of table) {
