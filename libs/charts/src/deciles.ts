@@ -102,7 +102,13 @@ export const decileChart = (data: Deciles, options: ChartOptions = {}): ChartSpe
           nice: false,
           zero: false,
         },
-        axis: { title: null, values: axis.ticks, labelExpr: axis.labelExpr, labelOverlap: false },
+        axis: {
+          title: null,
+          values: axis.ticks,
+          tickCount: axis.ticks.length,
+          labelExpr: axis.labelExpr,
+          labelOverlap: false,
+        },
       } as const)
     : ({
         scale: { domain: [Math.min(0, ...values) * 1.1, Math.max(0, ...values) * 1.1 || 1] as number[], nice: false },

@@ -133,6 +133,7 @@ export const distributionChart = (data: Distribution, options: ChartOptions = {}
         axis: {
           title: `Spend per customer${unit}`,
           values: axis.ticks,
+          tickCount: axis.ticks.length,
           labelExpr: axis.labelExpr,
           labelOverlap: false,
         },

@@ -16,7 +16,7 @@ export const formatNumber = (value: number): string => {
   if (size === 0) return '0';
   if (size >= 999.5e12 || size < 0.000_999_5) {
     const [digits = '', exponent = ''] = size.toExponential(1).split('e');
-    return signed(value, `${trimZeros(digits)}e${exponent.replace('-', MINUS)}`);
+    return signed(value, `${trimZeros(digits)}e${exponent}`);
   }
   const rounded = Number(size.toPrecision(3));
   const step = Math.min(PREFIXES.length - 1, rounded < 1000 ? 0 : Math.floor(Math.log10(rounded) / 3));

@@ -1,7 +1,7 @@
 import { formatChange, formatCoefficient, formatCount, formatNumber, formatPercent } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import { round } from './columns.js';
-import { legendColumns, shortenAll } from './text.js';
+import { legendColumns, shorten, shortenAll } from './text.js';
 import { LABEL_SIZE } from './theme.js';
 import type { ChartSpec } from './spec.js';
 
@@ -52,7 +52,7 @@ const LEAST_PANEL = 98;
 const MOST_ROWS = 40;
 
 /** Rows by the first metric, best first; unknown values last, equals in their order. */
-const rankRows = (rows: readonly LeaderboardRow[], metric: string): LeaderboardRow[] => {
+export const rankRows = (rows: readonly LeaderboardRow[], metric: string): LeaderboardRow[] => {
   const { better } = metricOf(metric);
   const badness = (row: LeaderboardRow): number => {
     const value = row.metrics[metric];
@@ -72,7 +72,7 @@ const SHOWN = 0.6;
  * Where an axis ends: around all values, unless that would squeeze the better three fifths of them into less than a third
  * of it; then around those, with some room for the next. `values` are best first.
  */
-const axisEnds = (values: readonly number[], withZero: boolean): [number, number] => {
+export const axisEnds = (values: readonly number[], withZero: boolean): [number, number] => {
   const around = (list: readonly number[]): [number, number] => {
     const reference = withZero ? [...list, 0] : list;
     return [Math.min(...reference), Math.max(...reference)];
@@ -221,7 +221,7 @@ export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}):
     } as const;
     return {
       title: {
-        text: metric.title,
+        text: shorten(metric.title, width + gap / 2, LABEL_SIZE),
         subtitle: HINT[metric.better],
         anchor: 'start' as const,
         frame: 'group' as const,

@@ -21,14 +21,15 @@ const WIDTHS = [1 / 20, 1 / 16, 1 / 10, 1 / 8, 1 / 5, 1 / 4, 1 / 2, 1, 2, 5, 10,
 const SPAN = 1e-8;
 
 /**
- * Bins over the positive ones of `values` (any order), about `target` of them at most. The axis begins where all but
- * `below` of the positive values lie above, so that a stray 1e-12 does not squeeze the rest.
+ * Bins over the positive ones of `values` (any order), about `target` of them at most. Where the lowest of the positive
+ * values lie more than a decade below all but `below` of them, the axis begins above: a stray 1e-12 does not squeeze the rest.
  */
 export const logBins = (values: Float64Array, target: number, below = 0.005): LogBins => {
   const positive = values.filter((value) => value > 0).toSorted();
   const largest = positive.at(-1) ?? 10;
   const at = (p: number): number => (positive.length === 0 ? 1 : quantile(positive, p));
-  const smallest = below === 0 ? at(0) : Math.max(at(below), Math.min(largest * SPAN, at(0.25)), Number.MIN_VALUE);
+  const usual = Math.max(at(below), Math.min(largest * SPAN, at(0.25)));
+  const smallest = below === 0 || at(0) > usual / 10 ? at(0) : usual;
   let low = Math.log10(smallest);
   let high = Math.log10(largest);
   if (high - low < 0.5) [low, high] = [(low + high) / 2 - 0.25, (low + high) / 2 + 0.25];
@@ -80,7 +81,9 @@ export const logAxis = (bins: LogBins, band: Band | null): LogAxis => {
       ? null
       : { from: bins.from - span * 0.09, to: bins.from - span * 0.025, middle: bins.from - span * 0.0575 };
   // A label too near the band's would run into it.
-  const ticks = amountTicks(bins.from, to).filter((at) => edges === null || at - edges.middle > span * 0.1);
+  const ticks = amountTicks(bins.from, to).filter(
+    (at) => edges === null || at - edges.middle > span * (band === 'zero' ? 0.06 : 0.1),
+  );
   return {
     domain: [edges?.from ?? bins.from, to],
     band: edges,

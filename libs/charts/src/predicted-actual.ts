@@ -132,8 +132,21 @@ export const predictedActualChart = (data: PredictedActual, options: ChartOption
   const trend = data.trend
     .filter((group) => binOf(data.bins, group.predicted) >= 0 && binOf(data.bins, group.actual) >= 0)
     .map((group) => ({ x1: round(x.place(group.predicted)), y1: round(y.place(group.actual)) }));
-  const axisX = { title: 'Predicted', values: x.ticks, labelExpr: x.labelExpr, labelOverlap: false, grid: true };
-  const axisY = { title: 'Actual', values: y.ticks, labelExpr: y.labelExpr, labelOverlap: false };
+  const axisX = {
+    title: 'Predicted',
+    values: x.ticks,
+    tickCount: x.ticks.length,
+    labelExpr: x.labelExpr,
+    labelOverlap: false,
+    grid: true,
+  };
+  const axisY = {
+    title: 'Actual',
+    values: y.ticks,
+    tickCount: y.ticks.length,
+    labelExpr: y.labelExpr,
+    labelOverlap: false,
+  };
   const scaleX = { domain: x.domain, nice: false, zero: false };
   const scaleY = { domain: y.domain, nice: false, zero: false };
   const most = Math.max(...data.cells.map((cell) => cell.rows));

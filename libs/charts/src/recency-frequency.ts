@@ -149,6 +149,7 @@ export const recencyFrequencyChart = (
         axis: {
           title: 'Frequency: repeat orders',
           values: ticks,
+          tickCount: ticks.length,
           grid: false,
           labelExpr: cap === null ? label : `datum.value > ${cap} ? '${formatNumber(cap)}+' : (${label})`,
         },

@@ -139,6 +139,7 @@ export const residualChart = (data: Residuals, options: ChartOptions = {}): Char
             axis: {
               title: `Actual minus predicted${options.currency === undefined ? '' : `, ${options.currency}`}`,
               values: ticks,
+              tickCount: ticks.length,
               labelExpr: numberExpr(`(datum.value < 0 ? -1 : 1) * (pow(10, abs(datum.value)) - 1) * ${unit}`),
             },
           },

@@ -25,7 +25,7 @@ export const textWidth = (text: string, fontSize: number): number => {
 };
 
 /** `text` cut in its middle to fit `width` px: names of models differ at both ends. */
-const shorten = (text: string, width: number, fontSize: number): string => {
+export const shorten = (text: string, width: number, fontSize: number): string => {
   if (textWidth(text, fontSize) <= width) return text;
   const characters = [...text];
   for (let kept = characters.length - 1; kept > 1; kept -= 1) {

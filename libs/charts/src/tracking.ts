@@ -25,7 +25,7 @@ export type Tracking = {
 type TrackingPoint = { at: number; value: number; cumulative: number };
 
 /** Sums of `every` consecutive periods, and the running total, up to the first period without a value. */
-const accumulate = (values: Values, every: number): TrackingPoint[] => {
+export const accumulate = (values: Values, every: number): TrackingPoint[] => {
   const points: TrackingPoint[] = [];
   let cumulative = 0;
   for (let from = 0; from < values.length; from += every) {
