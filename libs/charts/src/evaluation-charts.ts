@@ -8,6 +8,7 @@ import { leaderboardChart } from './leaderboard.js';
 import { learningCurveChart } from './learning-curves.js';
 import type { LogBins } from './log-axis.js';
 import { pitChart } from './pit.js';
+import { predictedActualChart } from './predicted-actual.js';
 import { type Reliability, reliabilityChart, wilson } from './reliability.js';
 import { residualChart } from './residuals.js';
 import type { ChartSpec } from './spec.js';
@@ -124,6 +125,25 @@ export const evaluationCharts = (report: EvaluationReport, model: string): Named
   );
   const distribution = distributionOfReport(detail);
   if (distribution !== null) add('distribution', true, (options) => distributionChart(distribution, options));
+  const grid = detail.predictedActual;
+  if (grid !== undefined) {
+    const { from, width, count, bands, cells } = grid;
+    add('predicted-actual', true, (options) =>
+      predictedActualChart(
+        {
+          rows,
+          omitted: 0,
+          totalBias: metrics.totalBias,
+          bins: { from, width, count },
+          bands,
+          cells,
+          trend: detail.deciles,
+          points: [],
+        },
+        options,
+      ),
+    );
+  }
   add('residuals', detail.residuals.length > 0, (options) =>
     residualChart(
       {

@@ -78,6 +78,9 @@ export const ProtocolReport = z.object({
 });
 export type ProtocolReport = z.infer<typeof ProtocolReport>;
 
+/** What stands beside a logarithmic axis: zeros only, also negative amounts, or also the smallest positive ones. */
+const Band = z.enum(['zero', 'negative', 'small']).nullable();
+
 /** What charts and reports of an evaluation draw from: sums and groups of bounded size, no customer. */
 export const EvaluationDetail = z.object({
   deciles: z.array(z.object({ rows: z.number().int(), predicted: z.number(), actual: z.number() })).describe('means'),
@@ -124,6 +127,16 @@ export const EvaluationDetail = z.object({
     low: z.number().nullable(),
     high: z.number().nullable(),
   }),
+  predictedActual: z
+    .object({
+      from: z.number().describe('log10 of the lower edge of bin 0'),
+      width: z.number().positive().describe('in decades'),
+      count: z.number().int().positive(),
+      bands: z.object({ predicted: Band, actual: Band }).describe('what bin -1 holds; null where it is empty'),
+      cells: z.array(z.object({ predicted: z.number().int(), actual: z.number().int(), rows: z.number().int() })),
+    })
+    .optional()
+    .describe('customers by prediction and actual spend, on equal bins of the logarithm; cells that hold one'),
   tracking: z
     .array(
       z.object({

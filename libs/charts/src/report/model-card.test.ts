@@ -60,6 +60,16 @@ const evaluation: EvaluationReport = {
       p90: 2 ** i,
       mean: 0,
     })),
+    predictedActual: {
+      from: 0,
+      width: 1,
+      count: 3,
+      bands: { predicted: null, actual: 'zero' },
+      cells: [
+        { predicted: 0, actual: -1, rows: 700 },
+        { predicted: 2, actual: 2, rows: 300 },
+      ],
+    },
     topCapture: [{ share: 0.2, captured: 0.77 }],
     segments: [{ column: 'place', value: HOSTILE, rows: 10, actual: 1, predicted: 2, bias: 1, normalizedGini: null }],
     total: { actual: 1125, predicted: 1023, low: 950, high: 1180 },
@@ -165,9 +175,9 @@ describe('a model card', () => {
     expect(page.startsWith('<!doctype html>')).toBe(true);
     for (const id of ['problem', 'data', 'protocol', 'ranking', 'charts', 'gates', 'lint', 'model', 'limits'])
       expect(page).toContain(`<section id="${id}">`);
-    // deciles, gain, tracking, distribution, residuals, reliability, PIT, learning curves, leaderboard
-    expect(page.match(/<div class="light"><svg/g)).toHaveLength(9);
-    expect(page.match(/<div class="dark"><svg/g)).toHaveLength(9);
+    // deciles, gain, tracking, distribution, predicted against actual, residuals, reliability, PIT, learning curves, leaderboard
+    expect(page.match(/<div class="light"><svg/g)).toHaveLength(10);
+    expect(page.match(/<div class="dark"><svg/g)).toHaveLength(10);
     const references = [...page.matchAll(/<[^>]*?\s(?:src|href|xlink:href)="([^"]*)"/g)].map(([, to]) => to!);
     expect(references.length).toBeGreaterThan(8);
     expect(references.filter((to) => !to.startsWith('#'))).toEqual([]);

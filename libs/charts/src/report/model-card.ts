@@ -102,6 +102,8 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   tracking:
     'Repeat orders as they came and as the model expected them, from the first order day on. Its forecaster knew the orders left of the dotted line alone.',
   distribution: 'How many customers are predicted to spend how much, and how many did.',
+  'predicted-actual':
+    'Customers by prediction and by what they spent. Single customers scatter widely; the line of means, by tenth of the customers, should follow the diagonal.',
   residuals:
     'By how much predictions missed, from the lowest to the highest prediction. The middle should stay near 0; the bands show how uncertain single customers remain.',
   reliability:

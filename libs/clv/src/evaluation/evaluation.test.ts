@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { computeMetrics } from '../metrics.js';
 import { Rng } from '../rng.js';
 import { compareByBootstrap, totalInterval } from './bootstrap.js';
+import { predictedActualGrid } from './grids.js';
 import {
   auc,
   brier,
@@ -282,5 +283,34 @@ describe('resampling', () => {
     expect(alike.gini!.low).toBeLessThanOrEqual(0.001);
     expect(alike.gini!.high).toBeGreaterThanOrEqual(-0.001);
     expect(compareByBootstrap([1, 1, 1], [1, 2, 3], [1, 1, 1], { seed: 1 }).gini).toBeUndefined();
+  });
+});
+
+describe('the grid of predictions and actuals', () => {
+  test('holds every customer once, in the cell whose edges hold both amounts', () => {
+    const sample = customers(2000);
+    const { actual } = sample;
+    // No prediction on an edge, where rounding decides.
+    const predicted = sample.predicted.map((value) => value * 1.0371);
+    const grid = predictedActualGrid(actual, predicted);
+    expect(total(grid.cells.map(({ rows }) => rows))).toBe(2000);
+    expect(grid.count).toBeLessThanOrEqual(36);
+    const inside = (bin: number, value: number) =>
+      bin < 0
+        ? value < 10 ** grid.from * (1 + 1e-9)
+        : value >= 10 ** (grid.from + bin * grid.width) * (1 - 1e-6) &&
+          value < 10 ** (grid.from + (bin + 1) * grid.width) * (1 + 1e-6);
+    for (const cell of grid.cells) {
+      const rows = actual.filter((a, i) => inside(cell.predicted, predicted[i]!) && inside(cell.actual, a)).length;
+      expect(rows).toBe(cell.rows);
+    }
+    const idle = grid.cells.filter((cell) => cell.actual < 0);
+    expect(total(idle.map(({ rows }) => rows))).toBeGreaterThanOrEqual(actual.filter((a) => a === 0).length);
+  });
+
+  test('says what stands beside the axes, and stands where nobody spends', () => {
+    expect(predictedActualGrid([0, 10, 10], [5, 10, 20]).bands).toEqual({ predicted: null, actual: 'zero' });
+    expect(predictedActualGrid([-3, 0, 10], [5, 0, 20]).bands).toEqual({ predicted: 'zero', actual: 'negative' });
+    expect(predictedActualGrid([0, 0], [0, 0]).cells).toEqual([{ predicted: -1, actual: -1, rows: 2 }]);
   });
 });

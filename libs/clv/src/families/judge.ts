@@ -1,4 +1,5 @@
 import type { EvaluationDetail, Metrics, ModelManifest, PredictiveDistribution } from '@clove/contracts';
+import { predictedActualGrid } from '../evaluation/grids.js';
 import { auc, brier, pitCoverage, pitHistogram, reliabilityTable } from '../evaluation/probability.js';
 import {
   decileTable,
@@ -60,6 +61,7 @@ export const judge = (o: {
       pit: distribution === null || pit === null ? [] : pitHistogram(pit),
       distribution: spendHistogram(actual, predicted),
       residuals: residualTable(actual, predicted),
+      predictedActual: predictedActualGrid(actual, predicted),
       topCapture: topCapture(actual, predicted),
       segments: segmentsOf(table, actual, predicted),
       total: {
