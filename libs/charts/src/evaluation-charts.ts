@@ -9,6 +9,7 @@ import { learningCurveChart } from './learning-curves.js';
 import type { LogBins } from './log-axis.js';
 import { pitChart } from './pit.js';
 import { predictedActualChart } from './predicted-actual.js';
+import { recencyFrequencyChart } from './recency-frequency.js';
 import { type Reliability, reliabilityChart, wilson } from './reliability.js';
 import { residualChart } from './residuals.js';
 import type { ChartSpec } from './spec.js';
@@ -181,6 +182,16 @@ export const evaluationCharts = (report: EvaluationReport, model: string): Named
       options,
     ),
   );
+  const heat = detail.recencyFrequency;
+  if (heat !== undefined && heat.cells.length > 0) {
+    const customers = heat.cells.reduce((sum, cell) => sum + cell.rows, 0);
+    for (const measure of ['alive', 'spend'] as const) {
+      const cells = heat.cells.map((cell) => ({ ...cell, value: cell[measure] }));
+      add(measure === 'alive' ? 'alive-by-history' : 'spend-by-history', true, (options) =>
+        recencyFrequencyChart({ ...heat, cells, rows: customers, omitted: 0 }, { ...options, measure }),
+      );
+    }
+  }
   return charts;
 };
 

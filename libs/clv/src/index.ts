@@ -118,6 +118,7 @@ export {
   randomisedPit,
   reliabilityTable,
 } from './evaluation/probability.js';
+export { recencyFrequencyGrid } from './evaluation/grids.js';
 export {
   MISSING_SEGMENT,
   OTHER_SEGMENTS,

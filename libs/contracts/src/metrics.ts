@@ -137,6 +137,23 @@ export const EvaluationDetail = z.object({
     })
     .optional()
     .describe('customers by prediction and actual spend, on equal bins of the logarithm; cells that hold one'),
+  recencyFrequency: z
+    .object({
+      frequencyStep: z.number().positive(),
+      recencyStep: z.number().positive(),
+      frequencyCap: z.number().nullable().describe('from here on customers share the top row; null where none do'),
+      cells: z.array(
+        z.object({
+          frequency: z.number(),
+          recency: z.number(),
+          rows: z.number().int(),
+          alive: z.number().describe('mean P(alive)'),
+          spend: z.number().describe('mean expected spend in the horizon'),
+        }),
+      ),
+    })
+    .optional()
+    .describe('what the forecaster says by repeat order days and weeks from first to last order; lower edges of cells'),
   tracking: z
     .array(
       z.object({

@@ -12,11 +12,14 @@ import {
   encodingWarnings,
   fitDistribution,
   fitSchema,
+  forecast,
+  historiesOf,
   judge,
   lintLeakage,
   noCounts,
   openPredictor,
   scoreMember,
+  recencyFrequencyGrid,
   trackCohort,
   widen,
 } from '@clove/clv';
@@ -240,6 +243,14 @@ const trackingOf = async (
   return { tracking, trackingStart: addDays('1970-01-01', start) };
 };
 
+/** What the version's first forecaster says of the customers at the test origin. Nothing for a version without one. */
+const heatOf = (manifest: ModelManifest, table: Sample['table']): Pick<EvaluationDetail, 'recencyFrequency'> => {
+  const forecaster = manifest.predictor?.forecasters[0];
+  if (forecaster === undefined || manifest.horizonDays === null) return {};
+  const histories = historiesOf(table);
+  return { recencyFrequency: recencyFrequencyGrid(histories, forecast(forecaster, histories, manifest.horizonDays)) };
+};
+
 /** Where the order days of a dataset are read. */
 type TrackingSource = DuckOptions & { parquet: string; profile: DatasetProfile; signal: AbortSignal };
 
@@ -284,7 +295,11 @@ export const evaluateVersion = async (i: {
       }),
       lint: lintLeakage({ columns: data.columns, train: i.train, test, testR2: metrics.r2, windows: samples.windows }),
       warnings: [...manifest.warnings, ...encodingWarnings(manifest.schema, counts, data.kind)],
-      detail: { ...detail, ...(await trackingOf(i.source, manifest, samples.windows)) },
+      detail: {
+        ...detail,
+        ...heatOf(manifest, test.table),
+        ...(await trackingOf(i.source, manifest, samples.windows)),
+      },
     };
   } finally {
     await open.release();

@@ -70,6 +70,15 @@ const evaluation: EvaluationReport = {
         { predicted: 2, actual: 2, rows: 300 },
       ],
     },
+    recencyFrequency: {
+      frequencyStep: 1,
+      recencyStep: 2,
+      frequencyCap: null,
+      cells: [
+        { frequency: 0, recency: 0, rows: 700, alive: 0.4, spend: 3 },
+        { frequency: 2, recency: 20, rows: 300, alive: 0.9, spend: 30 },
+      ],
+    },
     topCapture: [{ share: 0.2, captured: 0.77 }],
     segments: [{ column: 'place', value: HOSTILE, rows: 10, actual: 1, predicted: 2, bias: 1, normalizedGini: null }],
     total: { actual: 1125, predicted: 1023, low: 950, high: 1180 },
@@ -175,9 +184,9 @@ describe('a model card', () => {
     expect(page.startsWith('<!doctype html>')).toBe(true);
     for (const id of ['problem', 'data', 'protocol', 'ranking', 'charts', 'gates', 'lint', 'model', 'limits'])
       expect(page).toContain(`<section id="${id}">`);
-    // deciles, gain, tracking, distribution, predicted against actual, residuals, reliability, PIT, learning curves, leaderboard
-    expect(page.match(/<div class="light"><svg/g)).toHaveLength(10);
-    expect(page.match(/<div class="dark"><svg/g)).toHaveLength(10);
+    // deciles, gain, tracking, distribution, predicted against actual, residuals, reliability, PIT, two heat maps, learning curves, leaderboard
+    expect(page.match(/<div class="light"><svg/g)).toHaveLength(12);
+    expect(page.match(/<div class="dark"><svg/g)).toHaveLength(12);
     const references = [...page.matchAll(/<[^>]*?\s(?:src|href|xlink:href)="([^"]*)"/g)].map(([, to]) => to!);
     expect(references.length).toBeGreaterThan(8);
     expect(references.filter((to) => !to.startsWith('#'))).toEqual([]);

@@ -109,6 +109,9 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   reliability:
     'Of the customers to whom the model gives a probability to buy, the share that did. Dots on the line are right.',
   pit: 'Whether the stated intervals hold as many customers as they promise.',
+  'alive-by-history':
+    'What the forecaster says of who still buys. Many orders long ago mean a customer lost; few orders, the last one late, a customer still there.',
+  'spend-by-history': 'What the forecaster expects customers to spend in the horizon, by the same history.',
   'learning-curves':
     'Error on the rows it learned from and on held-out rows. The model of the marked epoch was kept, before it began to learn by heart.',
   leaderboard:

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { computeMetrics } from '../metrics.js';
 import { Rng } from '../rng.js';
 import { compareByBootstrap, totalInterval } from './bootstrap.js';
-import { predictedActualGrid } from './grids.js';
+import { predictedActualGrid, recencyFrequencyGrid } from './grids.js';
 import {
   auc,
   brier,
@@ -313,4 +313,30 @@ describe('the grid of predictions and actuals', () => {
     expect(predictedActualGrid([-3, 0, 10], [5, 0, 20]).bands).toEqual({ predicted: 'zero', actual: 'negative' });
     expect(predictedActualGrid([0, 0], [0, 0]).cells).toEqual([{ predicted: -1, actual: -1, rows: 2 }]);
   });
+});
+
+test('the grid of order histories holds every buyer once, with the means of its cells', () => {
+  const rng = new Rng(5);
+  const n = 3000;
+  const x = Float64Array.from({ length: n }, () => Math.floor(8 * rng.uniform() ** 4 * 20));
+  const tx = x.map((count) => (count > 0 ? Math.floor(rng.uniform() * 700) : 0));
+  const T = x.map((_, i) => (i % 10 === 0 ? Number.NaN : 700));
+  const pAlive = x.map(() => rng.uniform());
+  const value = x.map(() => 100 * rng.uniform());
+  const grid = recencyFrequencyGrid({ x, tx, T, spend: x, repeatSpend: x, refundShare: 0 }, { pAlive, value });
+  expect(grid.cells.length).toBeLessThanOrEqual(21 * 29);
+  expect(total(grid.cells.map(({ rows }) => rows))).toBe(2700);
+  for (const cell of grid.cells) {
+    const rows = [...x.keys()].filter(
+      (i) =>
+        i % 10 !== 0 &&
+        x[i]! >= cell.frequency &&
+        (cell.frequency === grid.frequencyCap || x[i]! < cell.frequency + grid.frequencyStep) &&
+        tx[i]! / 7 >= cell.recency &&
+        tx[i]! / 7 < cell.recency + grid.recencyStep,
+    );
+    expect(cell.rows).toBe(rows.length);
+    expect(cell.alive).toBeCloseTo(total(rows.map((i) => pAlive[i]!)) / rows.length, 9);
+    expect(cell.spend).toBeCloseTo(total(rows.map((i) => value[i]!)) / rows.length, 9);
+  }
 });

@@ -1,4 +1,6 @@
 import type { EvaluationDetail } from '@clove/contracts';
+import type { Forecast } from '../probabilistic/forecaster.js';
+import type { Histories } from '../probabilistic/histories.js';
 import { pairedRows, quantileOf } from './ranking.js';
 
 /*
@@ -57,5 +59,56 @@ export const predictedActualGrid = (actual: ArrayLike<number>, predicted: ArrayL
     cells: [...cells]
       .toSorted(([a], [b]) => a - b)
       .map(([cell, n]) => ({ predicted: Math.floor(cell / stride) - 1, actual: (cell % stride) - 1, rows: n })),
+  };
+};
+
+type RecencyFrequency = NonNullable<EvaluationDetail['recencyFrequency']>;
+
+const MOST_ROWS = 20;
+const MOST_COLUMNS = 28;
+/** Customers of more repeat order days than this share of all share the top row. */
+const USUAL = 0.995;
+
+/** The smallest of 1, 2, 5, 10, 20, 50, … of which `most` steps reach `span`. */
+const stepFor = (span: number, most: number): number => {
+  const raw = Math.max(1, span / most);
+  const decade = 10 ** Math.floor(Math.log10(raw) + 1e-9);
+  return decade * [1, 2, 5, 10].find((factor) => factor * decade >= raw * (1 - 1e-9))!;
+};
+
+/**
+ * What a forecaster says of customers by frequency (repeat order days, up) and recency (weeks from the first order day to
+ * the last): means of P(alive) and of the expected spend over the customers of each cell. Customers who never purchased are
+ * left out.
+ */
+export const recencyFrequencyGrid = (
+  histories: Histories,
+  made: Pick<Forecast, 'pAlive' | 'value'>,
+): RecencyFrequency => {
+  const rows = Int32Array.from(histories.x.keys()).filter((row) => Number.isFinite(histories.T[row]!));
+  const ordered = Float64Array.from(rows, (row) => histories.x[row]!).toSorted();
+  const usual = ordered.length === 0 ? 0 : Math.ceil(quantileOf(ordered, USUAL));
+  const frequencyStep = stepFor(usual + 1, MOST_ROWS);
+  const top = Math.floor(usual / frequencyStep) * frequencyStep;
+  const span = rows.reduce((most, row) => Math.max(most, histories.tx[row]! / 7), 0);
+  const recencyStep = stepFor(span, MOST_COLUMNS);
+  const cells = new Map<string, RecencyFrequency['cells'][number]>();
+  for (const row of rows) {
+    const frequency = Math.min(top, Math.floor(histories.x[row]! / frequencyStep) * frequencyStep);
+    const recency = Math.floor(histories.tx[row]! / 7 / recencyStep) * recencyStep;
+    const key = `${frequency} ${recency}`;
+    const cell = cells.get(key) ?? { frequency, recency, rows: 0, alive: 0, spend: 0 };
+    cell.rows += 1;
+    cell.alive += made.pAlive[row]!;
+    cell.spend += made.value[row]!;
+    cells.set(key, cell);
+  }
+  return {
+    frequencyStep,
+    recencyStep,
+    frequencyCap: (ordered.at(-1) ?? 0) >= top + frequencyStep ? top : null,
+    cells: [...cells.values()]
+      .map((cell) => ({ ...cell, alive: cell.alive / cell.rows, spend: cell.spend / cell.rows }))
+      .toSorted((a, b) => a.frequency - b.frequency || a.recency - b.recency),
   };
 };
