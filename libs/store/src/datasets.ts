@@ -41,7 +41,7 @@ export async function holdDataset(tx: Queryable, id: string, usable: readonly Da
     'conflict',
     row.status === 'pending'
       ? `Dataset ${id} is still being ingested; wait for its job to end.`
-      : `Dataset ${id} could not be ingested; see its warnings, then retry its job or upload it again.`,
+      : `Dataset ${id} was not ingested: its job failed or was cancelled. Its warnings say why; retry the job or upload it again.`,
   );
 }
 

@@ -16,7 +16,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   1    the job failed, or something went wrong inside
   2    the command was not understood, or what it names does not exist
   3    the input data was refused: the message names the file, column or row
-  4    no server answers there
+  4    a server does not answer, or does not start
   130  cancelled (Ctrl-C)`;
 
 const BY_CODE: Partial<Record<ProblemCode, number>> = {

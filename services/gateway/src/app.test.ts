@@ -186,6 +186,12 @@ describe('problems', () => {
     }
   });
 
+  test('a misspelt filter is refused by name, and does not list everything', async () => {
+    const problem = problemOf(await call(gateway.app, 'GET', '/v1/jobs?statsu=failed'));
+    expect(problem).toMatchObject({ code: 'invalid-input', status: 422 });
+    expect(problem.errors?.map((error) => error.pointer)).toEqual(['/statsu']);
+  });
+
   test('each bad field has a JSON pointer', async () => {
     const response = await call(gateway.app, 'POST', '/v1/runs', {
       datasetId: 'ds_1',

@@ -68,8 +68,9 @@ describe('the process', () => {
 
   test('starts on an empty database, serves, logs no secret, and stops in order', async () => {
     const running = start({ ...baseEnv(), CLOVE_ADMIN_PASSWORD: PASSWORD, CLOVE_API_KEY: API_KEY, LOG_LEVEL: 'trace' });
-    await expect.poll(running.log, { timeout: 30_000 }).toContain('listening');
-    const url = /"url":"(http:[^"]+)"/.exec(running.log())?.[1] ?? '';
+    const address = () => /"url":"(http:[^"]+)"/.exec(running.log())?.[1];
+    await expect.poll(address, { timeout: 30_000 }).toBeDefined();
+    const url = address()!;
     const json = { 'content-type': 'application/json' };
     const post = (route: string, body: object, headers: Record<string, string>) =>
       fetch(url + route, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) });

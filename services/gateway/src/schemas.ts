@@ -146,13 +146,14 @@ export const params = {
   alias: z.object({ name: Slug, alias: Slug }),
 } as const;
 
+/** Unknown parameters are refused: a misspelt filter must not list everything. */
 export const queries = {
-  page: PageQuery,
-  jobs: PageQuery.extend({ status: JobStatus.optional(), kind: JobKind.optional() }),
-  runs: PageQuery.extend({ datasetId: idOf('ds').optional() }),
-  leaderboards: PageQuery.extend({ datasetId: idOf('ds').optional() }),
-  evaluations: PageQuery.extend({ versionId: idOf('ver').optional() }),
-  download: z.object({ format: z.enum(['csv', 'parquet']).default('csv') }),
+  page: PageQuery.strict(),
+  jobs: PageQuery.extend({ status: JobStatus.optional(), kind: JobKind.optional() }).strict(),
+  runs: PageQuery.extend({ datasetId: idOf('ds').optional() }).strict(),
+  leaderboards: PageQuery.extend({ datasetId: idOf('ds').optional() }).strict(),
+  evaluations: PageQuery.extend({ versionId: idOf('ver').optional() }).strict(),
+  download: z.strictObject({ format: z.enum(['csv', 'parquet']).default('csv') }),
 } as const;
 
 /** A JSON answer, for `response` of a route. */

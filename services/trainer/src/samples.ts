@@ -165,7 +165,7 @@ const candidates = (profile: DatasetProfile): string => {
     .map(({ name }) => name);
   return numeric.length === 0
     ? 'The dataset has no numeric column that could be one.'
-    : `Name the column that holds what each customer spent (option target); numeric columns are: ${numeric.slice(0, 30).join(', ')}${numeric.length > 30 ? ', …' : ''}.`;
+    : `Name the column that holds what each customer spent (targetColumn when uploading, --target on the command line); numeric columns are: ${numeric.slice(0, 30).join(', ')}${numeric.length > 30 ? ', …' : ''}.`;
 };
 
 /**
