@@ -15,6 +15,10 @@ export type Failure = { reason: string; trace: Step[] };
 
 /** Searches that leave |x| ≤ this end: the maximum lies at a border or nowhere. Models search in logarithms. */
 const LIMIT = 14;
+/** Beyond this |x| a search that no step improves is taken to be on its way to a border. */
+const FAR = 10;
+/** A slope of the log-likelihood by the logarithm of a parameter that no inference could tell from none. */
+const NOTHING_LEFT = 0.01;
 const ITERATIONS = 500;
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
@@ -63,7 +67,7 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
     const converged: Maximum = { x, value, iterations: iteration, border, trace };
     if (norm <= 1e-7 * Math.max(1, Math.abs(value))) return converged;
     if (border.length > 0) {
-      if (norm <= Math.max(0.01, 1e-6 * Math.abs(value))) return converged;
+      if (norm <= Math.max(NOTHING_LEFT, 1e-6 * Math.abs(value))) return converged;
       return { reason: 'a parameter runs to zero or to infinity', trace };
     }
     const direction = inverse.map((row) => dot(row, g));
@@ -71,7 +75,12 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
     if (!next || next.value === value) {
       // Rounding has the last word: as good as double precision allows, or a bad curvature to be thrown away once.
       if (norm <= 1e-4 * Math.sqrt(Math.max(1, Math.abs(value)))) return converged;
-      if (fresh) return { reason: 'no step makes the log-likelihood larger', trace };
+      if (fresh) {
+        // Far out the noise of ln Γ can hide a slope that is as small as what a border is taken for.
+        const far = Array.from(x.keys()).filter((i) => Math.abs(x[i]!) > FAR);
+        if (far.length > 0 && norm <= NOTHING_LEFT) return { ...converged, border: far };
+        return { reason: 'no step makes the log-likelihood larger', trace };
+      }
       inverse = scaledIdentity(n, 1 / Math.max(1, norm));
       fresh = true;
       continue;
