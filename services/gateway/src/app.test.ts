@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { CloveError, PROBLEMS, Problem, type ProblemCode } from '@clove/contracts';
@@ -91,6 +92,12 @@ describe('the OpenAPI document', () => {
       requestBody: { content: { 'application/json': {}, 'multipart/form-data': {} } },
     });
     expect(document.components.schemas.PredictionForm).toMatchObject({ required: ['file'] });
+  });
+
+  test('is the one that is committed, from which clients are generated', async () => {
+    const committed = await readFile(new URL('../openapi.json', import.meta.url), 'utf8');
+    const { body } = await gateway.app.inject('/openapi.json');
+    expect(body === committed, 'services/gateway/openapi.json is old: run `pnpm openapi` and commit it').toBe(true);
   });
 
   test('is the same for another app', async () => {

@@ -5,21 +5,11 @@ import multipart from '@fastify/multipart';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Gateway } from './gateway.js';
-import { requireAuthentication } from './plugins/authentication.js';
 import { installDocumentation } from './plugins/documentation.js';
 import { installMetrics } from './plugins/metrics.js';
 import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
 import { startReconciler } from './plugins/reconciler.js';
-import { datasetRoutes } from './routes/datasets.js';
-import { evaluationRoutes } from './routes/evaluations.js';
-import { jobRoutes } from './routes/jobs.js';
-import { leaderboardRoutes } from './routes/leaderboards.js';
-import { modelRoutes } from './routes/models.js';
-import { predictionRoutes } from './routes/predictions.js';
-import { runRoutes } from './routes/runs.js';
-import { sampleRoutes } from './routes/sample.js';
-import { sessionRoutes } from './routes/session.js';
-import { systemRoutes } from './routes/system.js';
+import { installRoutes } from './routes.js';
 import { TRANSFER_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
 
 /** A thousand rows of a hundred columns fit; data files come as multipart, which has its own limit. */
@@ -97,21 +87,6 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
   installMetrics(app, gateway);
   startReconciler(app, gateway);
 
-  await app.register(systemRoutes(gateway));
-  await app.register(
-    async (v1) => {
-      requireAuthentication(v1, gateway);
-      await v1.register(sessionRoutes(gateway));
-      await v1.register(datasetRoutes(gateway));
-      await v1.register(runRoutes(gateway));
-      await v1.register(leaderboardRoutes(gateway));
-      await v1.register(modelRoutes(gateway));
-      await v1.register(predictionRoutes(gateway));
-      await v1.register(evaluationRoutes(gateway));
-      await v1.register(jobRoutes(gateway));
-      await v1.register(sampleRoutes);
-    },
-    { prefix: '/v1' },
-  );
+  await installRoutes(app, gateway);
   return app;
 }

@@ -64,6 +64,19 @@ import {
   TransactionMapping,
   User,
   Warning,
+  Backend,
+  BaselineName,
+  DatasetKind,
+  EvaluationDetail,
+  Family,
+  FittedParameters,
+  ForecasterParameters,
+  Head,
+  ModelMember,
+  ModelType,
+  Predictor,
+  PredictiveDistribution,
+  Preset,
 } from '@clove/contracts';
 import { z } from 'zod';
 
@@ -247,6 +260,23 @@ const COMPONENTS: Record<string, z.ZodType> = {
   PredictionSummary,
   ScoreResponse,
   Evaluation,
+  EvaluationDetail,
+  ArtifactName,
+  Backend,
+  BaselineName,
+  DatasetKind,
+  Family,
+  FittedParameters,
+  ForecasterParameters,
+  Head,
+  Health,
+  JobKind,
+  JobStatus,
+  ModelMember,
+  ModelType,
+  Predictor,
+  PredictiveDistribution,
+  Preset,
 };
 for (const [id, schema] of Object.entries(COMPONENTS)) {
   z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });

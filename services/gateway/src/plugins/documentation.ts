@@ -150,6 +150,9 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
     theme: { title: 'Clove API', css: [{ filename: 'clove.css', content: '.swagger-ui .topbar { display: none }' }] },
   });
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
-    reply.header('content-type', 'application/json; charset=utf-8').send(app.swagger()),
+    reply.header('content-type', 'application/json; charset=utf-8').send(documentText(app)),
   );
 }
+
+/** The document as text, byte for byte the committed `openapi.json`. Call it when the app is ready. */
+export const documentText = (app: FastifyInstance): string => `${JSON.stringify(app.swagger(), null, 2)}\n`;

@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify';
+import type { Gateway } from './gateway.js';
+import { requireAuthentication } from './plugins/authentication.js';
+import { datasetRoutes } from './routes/datasets.js';
+import { evaluationRoutes } from './routes/evaluations.js';
+import { jobRoutes } from './routes/jobs.js';
+import { leaderboardRoutes } from './routes/leaderboards.js';
+import { modelRoutes } from './routes/models.js';
+import { predictionRoutes } from './routes/predictions.js';
+import { runRoutes } from './routes/runs.js';
+import { sampleRoutes } from './routes/sample.js';
+import { sessionRoutes } from './routes/session.js';
+import { systemRoutes } from './routes/system.js';
+
+/** Every route of the gateway; those under `/v1` behind the one check of who asks. */
+export async function installRoutes(app: FastifyInstance, gateway: Gateway): Promise<void> {
+  await app.register(systemRoutes(gateway));
+  await app.register(
+    async (v1) => {
+      requireAuthentication(v1, gateway);
+      await v1.register(sessionRoutes(gateway));
+      await v1.register(datasetRoutes(gateway));
+      await v1.register(runRoutes(gateway));
+      await v1.register(leaderboardRoutes(gateway));
+      await v1.register(modelRoutes(gateway));
+      await v1.register(predictionRoutes(gateway));
+      await v1.register(evaluationRoutes(gateway));
+      await v1.register(jobRoutes(gateway));
+      await v1.register(sampleRoutes);
+    },
+    { prefix: '/v1' },
+  );
+}
