@@ -39,7 +39,15 @@ export {
   pickRows,
   stackTables,
 } from './table.js';
-export { type LoopOptions, type TrainedNetwork, mse, trainNetwork } from './training.js';
+export {
+  type LoopOptions,
+  type TrainedNetwork,
+  type TrainingChunk,
+  type TrainingSource,
+  inMemory,
+  mse,
+  trainNetwork,
+} from './training.js';
 export {
   type GeneratedChunk,
   type GeneratedColumn,

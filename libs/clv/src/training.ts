@@ -26,6 +26,33 @@ export type TrainedNetwork = {
   versions: Record<string, string>;
 };
 
+/** Prepared rows to train on: those that `order` names, in that order. */
+export type TrainingChunk = {
+  /** inputs of the network, [n, inputWidth] row-major */
+  x: Float32Array;
+  /** standardised target, [n] */
+  y: Float32Array;
+  /** indices into them; rows left out of it are not trained on */
+  order: Int32Array;
+};
+
+/**
+ * The rows of a training, epoch by epoch: one chunk where all of them are in memory, else many, read as they are needed.
+ * A chunk is trained on before the next is asked for, so one may be filled anew.
+ */
+export interface TrainingSource {
+  /** Rows of every epoch. */
+  readonly rows: number;
+  /** Every row once, in an order that follows from the seed alone. Its iterator's `return` frees what reading holds. */
+  chunks(seed: number): AsyncIterable<TrainingChunk> | Iterable<TrainingChunk>;
+}
+
+/** Rows that are in memory: an epoch is one chunk, shuffled whole. @param rows indices of the rows to train on */
+export const inMemory = (x: Float32Array, y: Float32Array, rows: Int32Array): TrainingSource => ({
+  rows: rows.length,
+  chunks: (seed) => [{ x, y, order: new Rng(seed).shuffle(rows.slice()) }],
+});
+
 // Independent sequences of one seed.
 const STREAM = { init: 1, order: 2, dropout: 3 };
 

@@ -15,7 +15,7 @@ export type TrainingSpec = {
   /** L2 penalty added to the gradient, as in torch.optim.Adam(weight_decay=…). */
   weightDecay: number;
   batchSize: number;
-  /** Rows of an epoch: the length of every `order`. */
+  /** Rows of an epoch: what they leave over whole batches is the size of its last batch. */
   rows: number;
   backend: Backend;
   /** Native threads; by the size of a step when left out (see `threadsFor`). */
@@ -29,13 +29,16 @@ export interface Executor {
   /** Versions of the libraries that compute. */
   readonly versions: Record<string, string>;
   /**
-   * Trains once over the rows named by `order`, batch by batch, and moves the state on. The last batch holds what is left;
-   * a single row left over is not trained on where the network has batch norm, which needs two.
-   * @param i.x [n, inputWidth] row-major; `i.y` [n]; `order`: indices into them, as many as `rows`.
-   * @param i.seed decides the dropout of this epoch: the same state, rows, order, learning rate and seed give the same
+   * Trains once over the rows named by `order`, batch by batch, and moves the state on: a whole epoch, or, where the rows
+   * come in pieces, one of them. Every piece but an epoch's last is whole batches; the last batch of an epoch holds what is
+   * left; a single row left over is not trained on where the network has batch norm, which needs two.
+   * @param i.x [n, inputWidth] row-major; `i.y` [n]; `order`: indices into them
+   * @param i.seed decides the dropout of this call: the same state, rows, order, learning rate and seed give the same
    * bytes, with the same library versions and threads.
-   * @returns the mean training loss over the rows, as seen with dropout while the parameters moved. Not finite where the
-   * training diverged.
+   * @param i.signal heard between steps, 2 s after its abort at the latest; its reason is thrown, and the state is what it
+   * was before the call
+   * @returns the mean training loss over the rows trained on and their number, as seen with dropout while the parameters
+   * moved. Not finite where the training diverged.
    */
   trainEpoch(i: {
     x: Float32Array;
@@ -43,7 +46,8 @@ export interface Executor {
     order: Int32Array;
     learningRate: number;
     seed: number;
-  }): Promise<{ loss: number }>;
+    signal?: AbortSignal | undefined;
+  }): Promise<{ loss: number; rows: number }>;
   /** Output of the network, [rows, k] row-major, with the present parameters, nothing dropped. */
   predict(x: Float32Array, rows: number): Promise<Float32Array>;
   /** Mean loss over rows with the present parameters, nothing dropped. */
@@ -89,8 +93,7 @@ export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
   const batchSize = Math.min(spec.batchSize, rows);
   const threads = spec.threads ?? threadsFor(network, batchSize);
   const left = rows % batchSize;
-  const plan = [{ batchSize, steps: Math.floor(rows / batchSize) }];
-  if (left > (normalised ? 1 : 0)) plan.push({ batchSize: left, steps: 1 });
+  const sizes = left > (normalised ? 1 : 0) ? [batchSize, left] : [batchSize];
 
   const sessions: Session[] = [];
   const open = async (onnx: Uint8Array): Promise<Session> => {
@@ -100,9 +103,9 @@ export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
   };
   try {
     const stages = [];
-    for (const stage of plan) {
-      const graph = epochGraph({ ...spec, batchSize: stage.batchSize });
-      stages.push({ ...stage, maskLength: graph.maskLength, session: await open(graph.onnx) });
+    for (const size of sizes) {
+      const graph = epochGraph({ ...spec, batchSize: size });
+      stages.push({ batchSize: size, maskLength: graph.maskLength, session: await open(graph.onnx) });
     }
     const predicting = await open(predictionGraph(network));
     const losing = await open(lossGraph(network, spec.loss));
@@ -114,7 +117,7 @@ export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
 }
 
 /** Batches of one size, and the graph that trains on them. */
-type Stage = { batchSize: number; steps: number; maskLength: number; session: Session };
+type Stage = { batchSize: number; maskLength: number; session: Session };
 
 class OnnxExecutor implements Executor {
   readonly backend: string;
@@ -136,10 +139,15 @@ class OnnxExecutor implements Executor {
     this.backend = `onnx-cpu, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   }
 
-  async trainEpoch(i: Parameters<Executor['trainEpoch']>[0]): Promise<{ loss: number }> {
+  async trainEpoch(i: Parameters<Executor['trainEpoch']>[0]): ReturnType<Executor['trainEpoch']> {
     const n = this.rowsOf(i.x, i.y);
-    if (i.order.length !== this.spec.rows) {
-      throw new EngineError('size-mismatch', `order names ${i.order.length} rows, compiled were ${this.spec.rows}.`);
+    const batchSize = Math.min(this.spec.batchSize, this.spec.rows);
+    const left = i.order.length % batchSize;
+    if (i.order.length === 0 || (left !== 0 && left !== this.spec.rows % batchSize)) {
+      throw new EngineError(
+        'size-mismatch',
+        `order names ${i.order.length} rows: neither whole batches of ${batchSize}, nor what ${this.spec.rows} rows end with.`,
+      );
     }
     if (i.order.some((row) => row < 0 || row >= n)) {
       throw new EngineError('size-mismatch', `order names a row that is not among the ${n} rows.`);
@@ -148,7 +156,12 @@ class OnnxExecutor implements Executor {
       throw new EngineError('invalid-value', `The learning rate must be above 0; it is ${i.learningRate}.`);
     }
     const before = this.loaded();
-    const steps = this.stages.reduce((sum, stage) => sum + stage.steps, 0);
+    const whole = Math.floor(i.order.length / batchSize);
+    const plan = this.stages.flatMap((stage) => {
+      const turns = stage.batchSize === batchSize ? whole : left > 0 ? 1 : 0;
+      return turns === 0 ? [] : [{ ...stage, steps: turns }];
+    });
+    const steps = plan.reduce((sum, stage) => sum + stage.steps, 0);
     const maskLength = Math.max(...this.stages.map((stage) => stage.maskLength));
     const data: Record<string, Feed> = {
       x: { values: i.x, shape: [n, this.network.inputWidth] },
@@ -160,7 +173,8 @@ class OnnxExecutor implements Executor {
     };
     let after = before;
     let [done, rows, lossSum] = [0, 0, 0];
-    for (const { session, steps: turns, batchSize } of this.stages) {
+    for (const { session, steps: turns, batchSize } of plan) {
+      i.signal?.throwIfAborted();
       const taken = i.order.subarray(rows, rows + turns * batchSize);
       const feeds: Record<string, Feed> = {
         ...data,
@@ -180,7 +194,7 @@ class OnnxExecutor implements Executor {
       rows += taken.length;
     }
     this.current = after;
-    return { loss: lossSum / rows };
+    return { loss: lossSum / rows, rows };
   }
 
   async predict(x: Float32Array, rows: number): Promise<Float32Array> {
