@@ -51,6 +51,13 @@ export const WorkerEnv = ServiceEnv.extend({
     .max(256)
     .optional()
     .describe('native threads a job may use; all cores when left out'),
+  HEALTH_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('where /healthz and /readyz are served for an orchestrator; nowhere when left out'),
   TRAINER_BACKEND: z.enum(['auto', 'onnx-cpu']).default('auto'),
 });
 export type WorkerEnv = z.infer<typeof WorkerEnv>;

@@ -17,6 +17,7 @@ export {
 export { startAnswering } from './questions.js';
 export { runInThread, serveThread } from './threads.js';
 export { onShutdown } from './shutdown.js';
+export { serveWorkerHealth } from './health.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';
 export { freePort } from './embedded/ports.js';
 export { startPostgres } from './embedded/postgres.js';

@@ -2,37 +2,49 @@
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, parseEnv, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { ingestHandler } from './handler.js';
 
 const SERVICE = 'ingester';
 
-const env = parseEnv(WorkerEnv);
-const logger = createLogger(SERVICE, env.LOG_LEVEL);
-const scratchDir = env.SCRATCH_DIR ?? tmpdir();
-await mkdir(scratchDir, { recursive: true });
-const registry = openRegistry(env.DATABASE_URL);
-const worker = startWorker({
-  redisUrl: env.REDIS_URL,
-  service: SERVICE,
-  queue: 'ingest',
-  handlers: {
-    ingest: ingestHandler({
-      registry,
-      artifacts: openArtifacts(env.ARTIFACTS_DIR),
-      scratchDir,
-      memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
-      threads: env.THREADS,
-    }),
-  },
-  ledger: registry.jobs,
-  logger,
-  concurrency: env.CONCURRENCY,
+const logger = createLogger(SERVICE, process.env['LOG_LEVEL']);
+
+async function main(): Promise<void> {
+  const env = parseEnv(WorkerEnv);
+  const scratchDir = env.SCRATCH_DIR ?? tmpdir();
+  await mkdir(scratchDir, { recursive: true });
+  const registry = openRegistry(env.DATABASE_URL);
+  const worker = startWorker({
+    redisUrl: env.REDIS_URL,
+    service: SERVICE,
+    queue: 'ingest',
+    handlers: {
+      ingest: ingestHandler({
+        registry,
+        artifacts: openArtifacts(env.ARTIFACTS_DIR),
+        scratchDir,
+        memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
+        threads: env.THREADS,
+      }),
+    },
+    ledger: registry.jobs,
+    logger,
+    concurrency: env.CONCURRENCY,
+  });
+  const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
+  onShutdown(logger, async () => {
+    await health?.close();
+    await worker.close();
+    await registry.close();
+  });
+  await worker.ready();
+  logger.info('ready');
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  logger.fatal({ err: error }, message);
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
 });
-onShutdown(logger, async () => {
-  await worker.close();
-  await registry.close();
-});
-await worker.ready();
-logger.info('ready');

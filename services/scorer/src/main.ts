@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, parseEnv, startAnswering, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startAnswering, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { answer } from './answering.js';
 import { scoreHandlers } from './handlers.js';
@@ -38,7 +38,9 @@ async function main(): Promise<void> {
     concurrency: QUESTIONS,
     answer: answer({ registry, artifacts, scoring, logger, scratchDir, memoryLimitBytes }),
   });
+  const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
   onShutdown(logger, async () => {
+    await health?.close();
     await Promise.all([worker.close(), answering.close()]);
     await scoring.close();
     await registry.close();

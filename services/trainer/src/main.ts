@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, parseEnv, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { type TrainerContext, trainHandler } from './handler.js';
 import { leaderboardHandler } from './leaderboard-handler.js';
@@ -33,7 +33,9 @@ async function main(): Promise<void> {
     logger,
     concurrency: env.CONCURRENCY,
   });
+  const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
   onShutdown(logger, async () => {
+    await health?.close();
     await worker.close();
     await registry.close();
   });
