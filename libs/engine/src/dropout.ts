@@ -23,9 +23,7 @@ export class DropoutMasks {
 
   /** x with the next mask applied. @param b records the step */
   apply(b: TraceBackend, x: tf.Tensor, rate: number): tf.Tensor {
-    if (!(rate >= 0 && rate < 1)) {
-      throw new EngineError('invalid-network', `A dropout rate must be 0 to below 1; it is ${rate}.`);
-    }
+    checkDropoutRate(rate);
     if (rate === 0) return x;
     const begin = this.length;
     this.length += x.size;
@@ -42,6 +40,17 @@ export class DropoutMasks {
     return this.epoch.emit('Mul', [ones, this.epoch.constant([1 / (1 - rate)], [])]);
   }
 }
+
+/** @throws EngineError `invalid-network` */
+export function checkDropoutRate(rate: number): void {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new EngineError('invalid-network', `A dropout rate must be 0 to below 1; it is ${rate}.`);
+  }
+}
+
+/** The mask that uniform numbers give, as tfjs ops: 0 where one is below the rate, else 1/(1 - rate). */
+export const maskOf = (random: tf.Tensor, rate: number): tf.Tensor =>
+  tf.mul(tf.cast(tf.greaterEqual(random, rate), 'float32'), 1 / (1 - rate));
 
 /** The pool of an epoch and the place where each step starts reading. @param maskLength numbers that one step reads */
 export function dropoutPool(

@@ -6,7 +6,7 @@
  * would compute anew (bias corrections, random numbers) is given per epoch and only looked up.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { DropoutMasks } from './dropout.js';
+import { DropoutMasks, checkDropoutRate, maskOf } from './dropout.js';
 import { EngineError } from './errors.js';
 import { type Loss, type Network, type ParamSpec, type Tensors, sizeOf, totalSize } from './network.js';
 import { type Port, encodeModel } from './onnx.js';
@@ -63,7 +63,6 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
 } {
   const { network, batchSize } = o;
   const carried = carriedOf(network);
-  const parameters = totalSize(network.params);
   const epoch = new TraceBackend(undefined, 'epoch_');
   const masks = new DropoutMasks(epoch);
 
@@ -74,28 +73,14 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
     const x: tf.Tensor2D = b.tensor(b.emit('Gather', ['x', rows]), [batchSize, network.inputWidth]);
     const y: tf.Tensor2D = b.tensor(b.emit('Gather', ['y', rows]), [batchSize, 1]);
 
-    let stats = '';
-    const step = (...params: tf.Tensor[]): tf.Scalar => {
-      const forward = network.forward(
-        named(network.params, params),
-        named(network.stats, unpacked(b, network.stats, 'stats_in')),
-        x,
-        { training: true, dropout: (t, rate) => masks.apply(b, t, rate) },
-      );
-      if (network.stats.length > 0) stats = b.name(packed(inOrder(network.stats, forward.stats)));
-      return scalar(o.loss(forward.output, y));
-    };
-    const { value, grads } = tf.valueAndGrads(step)(unpacked(b, network.params, 'params_in'));
-
-    const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) => b.tensor<tf.Rank.R1>(name, [parameters]));
-    // Weight decay as in torch.optim.Adam(weight_decay): a part of the gradient, not AdamW's.
-    const g = tf.add(packed(grads), tf.mul(p!, o.weightDecay));
-    const m2 = tf.add(tf.mul(m!, ADAM.beta1), g);
-    const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.square(g));
     const [factor, offset] = ['root_factor', 'root_offset'].map((table) => b.tensor(thisStep(table), []));
-    const p2 = tf.sub(p!, tf.div(m2, tf.add(tf.mul(tf.sqrt(v2), factor!), offset!)));
-
-    const next = { params: b.name(p2), m: b.name(m2), v: b.name(v2), stats };
+    const { next, loss } = recordStep(b, o, {
+      x,
+      y,
+      factor: factor!,
+      offset: offset!,
+      dropout: (t, rate) => masks.apply(b, t, rate),
+    });
     return b.graph({
       name: 'step',
       inputs: [
@@ -107,7 +92,7 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
       outputs: [
         { name: b.emit('Identity', ['go_in']), type: 'bool', shape: [] },
         ...carried.map(({ name, length }) => floats(next[name], length)),
-        floats(b.emit('Add', ['loss_in', b.name(value)])),
+        floats(b.emit('Add', ['loss_in', b.name(loss)])),
       ],
     });
   });
@@ -135,6 +120,88 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
     outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss_sum')],
   });
   return { onnx: encodeModel(graph), maskLength: masks.length };
+}
+
+/** Forward, loss, gradients and Adam's step, from the carried values `params_in`, `m_in`, `v_in` and `stats_in`. */
+function recordStep(
+  b: TraceBackend,
+  o: { network: Network; loss: Loss; weightDecay: number },
+  given: {
+    x: tf.Tensor2D;
+    y: tf.Tensor2D;
+    factor: tf.Tensor;
+    offset: tf.Tensor;
+    dropout: (x: tf.Tensor, rate: number) => tf.Tensor;
+  },
+): { next: Record<Carried['name'], string>; loss: tf.Scalar } {
+  const { network } = o;
+  let stats = '';
+  const step = (...params: tf.Tensor[]): tf.Scalar => {
+    const forward = network.forward(
+      named(network.params, params),
+      named(network.stats, unpacked(b, network.stats, 'stats_in')),
+      given.x,
+      { training: true, dropout: given.dropout },
+    );
+    if (network.stats.length > 0) stats = b.name(packed(inOrder(network.stats, forward.stats)));
+    return scalar(o.loss(forward.output, given.y));
+  };
+  const { value, grads } = tf.valueAndGrads(step)(unpacked(b, network.params, 'params_in'));
+
+  const parameters = totalSize(network.params);
+  const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) => b.tensor<tf.Rank.R1>(name, [parameters]));
+  // Weight decay as in torch.optim.Adam(weight_decay): a part of the gradient, not AdamW's.
+  const g = tf.add(packed(grads), tf.mul(p!, o.weightDecay));
+  const m2 = tf.add(tf.mul(m!, ADAM.beta1), g);
+  const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.square(g));
+  const p2 = tf.sub(p!, tf.div(m2, tf.add(tf.mul(tf.sqrt(v2), given.factor), given.offset)));
+  return { next: { params: b.name(p2), m: b.name(m2), v: b.name(v2), stats }, loss: value };
+}
+
+/**
+ * One training step alone, for devices on which loops and the index arithmetic of `epochGraph` cannot run: what the loop
+ * looks up is fed. Inputs besides the carried values (`params_in`, …): `x` [batchSize, width], `y` [batchSize, 1],
+ * `root_factor` and `root_offset` (see `adamTables`), and where something is dropped `random`, the uniform numbers of the
+ * step. Outputs: the carried values (`params_out`, …) and `loss`, the batch's mean.
+ */
+export function stepGraph(o: { network: Network; loss: Loss; weightDecay: number; batchSize: number }): {
+  onnx: Uint8Array;
+  maskLength: number;
+} {
+  const { network, batchSize } = o;
+  const carried = carriedOf(network);
+  let maskLength = 0;
+  const graph = trace((b) => {
+    const { next, loss } = recordStep(b, o, {
+      x: b.tensor('x', [batchSize, network.inputWidth]),
+      y: b.tensor('y', [batchSize, 1]),
+      factor: b.tensor('root_factor', []),
+      offset: b.tensor('root_offset', []),
+      dropout: (t, rate) => {
+        checkDropoutRate(rate);
+        if (rate === 0) return t;
+        const drawn = b.emit('Slice', ['random', b.ints([maskLength]), b.ints([maskLength + t.size])]);
+        maskLength += t.size;
+        return tf.mul(t, tf.reshape(maskOf(b.tensor(drawn, [t.size]), rate), t.shape));
+      },
+    });
+    for (const { name } of carried)
+      b.append({ op: 'Identity', inputs: [next[name]], outputs: [`${name}_out`], attributes: {} });
+    rename(b, loss, 'loss');
+    return b.graph({
+      name: 'step',
+      inputs: [
+        ...carried.map(({ name, length }) => floats(`${name}_in`, length)),
+        floats('x', batchSize, network.inputWidth),
+        floats('y', batchSize, 1),
+        floats('root_factor'),
+        floats('root_offset'),
+        ...(maskLength > 0 ? [floats('random', maskLength)] : []),
+      ],
+      outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss')],
+    });
+  });
+  return { onnx: encodeModel(graph), maskLength };
 }
 
 /** Inputs `params`, `stats` (where there are some) and `x` [N, width]; output `output` [N, k], nothing dropped. */
