@@ -114,6 +114,7 @@ export {
   scoreMember,
   withDistribution,
 } from './families/predictor.js';
+export { forecasterDetail, trackedUntil } from './families/forecaster-detail.js';
 export { figures, judge } from './families/judge.js';
 export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {

@@ -21,18 +21,20 @@ const DUPLICATE_SHARE = 0.01;
 /**
  * Looks for ways in which a test could flatter a model. Each finding says what was seen and what to do.
  * @param i.columns feature columns that the model may learn from
- * @param i.train what the model learned from (validation not needed); `test`: those it is judged on
+ * @param i.train what the model learned from (validation not needed); null where that is not at hand: then the test rows alone are
+ *   looked at, and rows on both sides cannot be seen. `test`: those it is judged on
  * @param i.testR2 the model's own figure on the test rows
  * @param i.windows protocol forward: the origins; null for protocol random
  */
 export const lintLeakage = (i: {
   columns: readonly string[];
-  train: Sample;
+  train: Sample | null;
   test: Sample;
   testR2: number | null;
   windows: { trainingOrigins: readonly string[]; testOrigin: string; horizonDays: number } | null;
 }): LintFinding[] => {
-  const sample = thinned(i.train);
+  const known = i.train ?? i.test;
+  const sample = thinned(known);
   const findings: LintFinding[] = [];
   const copies: string[] = [];
   const ids: string[] = [];
@@ -41,7 +43,7 @@ export const lintLeakage = (i: {
       const column = sample.table.columns.get(name);
       if (column === undefined) continue;
       if (copiesTarget(column, sample.target)) copies.push(name);
-      if (looksLikeId(i.train.table.columns.get(name)!)) ids.push(name);
+      if (looksLikeId(known.table.columns.get(name)!)) ids.push(name);
     }
   }
   if (copies.length > 0) {
@@ -215,6 +217,7 @@ const solveCholesky = (a: number[][], b: number[]): number[] => {
 };
 
 const duplicates = (i: Parameters<typeof lintLeakage>[0]): LintFinding[] => {
+  if (i.train === null) return [];
   const known = new Set(hashRows(i.columns, i.train));
   let count = 0;
   let row = 0;

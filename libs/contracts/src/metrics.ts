@@ -154,6 +154,10 @@ export const EvaluationDetail = z.object({
     })
     .optional()
     .describe('what the forecaster says by repeat order days and weeks from first to last order; lower edges of cells'),
+  forecaster: z
+    .string()
+    .optional()
+    .describe('the probabilistic model of the version behind recencyFrequency and tracking'),
   tracking: z
     .array(
       z.object({

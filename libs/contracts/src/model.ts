@@ -151,6 +151,10 @@ export const ModelManifest = z.object({
   options: TrainingOptions,
   training: z.object({
     datasetId: z.string().nullable(),
+    fingerprint: z
+      .string()
+      .optional()
+      .describe('of the rows of the dataset, in any order: equal for equal rows, whatever file brought them'),
     rows: z.number().int(),
     targetMean: z.number().describe('mean target of the training rows: the forecast of the baseline "mean"'),
     asOf: z.array(Day).describe('training origins'),

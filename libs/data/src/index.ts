@@ -1,5 +1,6 @@
 export { cohortDays } from './cohort-days.js';
 export { type DuckOptions } from './duck.js';
+export { fingerprintOf } from './fingerprint.js';
 export { generateDataset, generateFile } from './generate.js';
 export { type IngestFile, type IngestRequest, ingestFiles } from './ingest.js';
 export { type PredictionChunk, type PredictionWriter, createPredictionWriter } from './prediction-writer.js';

@@ -123,6 +123,19 @@ describe('a table of customers', () => {
     expect(report.metrics.rmse).toBeGreaterThan(0);
   });
 
+  test('evaluate says that rows taught the model, whatever file brings them again; of other rows it says what cannot be seen', async () => {
+    const codes = async (data: string) => {
+      const { evaluation } = await json(`evaluate --local --model model --data ${data}`);
+      const { warnings, lint } = EvaluationReport.parse(evaluation);
+      return [...warnings.map(({ code }) => code), ...lint.map(({ code, severity }) => `${code} ${severity}`)];
+    };
+    const { header, rows } = table('customers.csv');
+    write('turned.csv', [header, ...rows.toReversed()]);
+    expect(await codes('turned.csv')).toEqual(['seen-in-training']);
+    write('others.csv', [header, ...rows.slice(1)]);
+    expect(await codes('others.csv')).toEqual(['duplicate-rows-across-split info']);
+  });
+
   test('for people there is a table on stdout and progress on stderr', async () => {
     const { code, stdout, stderr } = await clove('evaluate --local --model model --data customers');
     expect(code).toBe(0);
@@ -239,6 +252,29 @@ describe('an order history', () => {
     const { prediction } = await json('predict --local --model shop-model --data shop --out shop.csv');
     expect(prediction).toMatchObject({ rows: profile.customers, asOf: profile.lastTime?.slice(0, 10) });
     expect(table('shop.csv').rows).toHaveLength(profile.customers);
+  }, 120_000);
+
+  test('an evaluation on the same orders holds what the training held: figures, tracking, heat maps, intervals', async () => {
+    await json('generate --generator transactions --customers 400 --seed 6 --out orders-6.csv');
+    const asked = '--horizon-days 60 --origins 2 --model bg-nbd';
+    const trained = await json(`train --local --data orders-6.csv --out buyers ${asked}`);
+    const own = EvaluationReport.parse(trained['evaluation']);
+    expect(own.detail!.tracking!.length).toBeGreaterThan(20);
+    expect(own.detail!.recencyFrequency!.cells.length).toBeGreaterThan(5);
+    expect(own.detail!.forecaster).toBe('bg-nbd');
+    const again = await json(
+      `evaluate --local --model buyers --data orders-6.csv --test-origin ${own.protocol.testOrigin}`,
+    );
+    const report = EvaluationReport.parse(again['evaluation']);
+    expect(report.metrics).toEqual(own.metrics);
+    expect(report.detail).toEqual(own.detail);
+
+    await json('generate --generator transactions --customers 300 --seed 7 --out orders-7.csv');
+    const other = EvaluationReport.parse(
+      (await json('evaluate --local --model buyers --data orders-7.csv'))['evaluation'],
+    );
+    expect(other.detail!.tracking!.length).toBeGreaterThan(20);
+    expect(other.detail!.recencyFrequency!.cells.reduce((sum, { rows }) => sum + rows, 0)).toBe(other.testCustomers);
   }, 120_000);
 });
 

@@ -4,22 +4,26 @@ import {
   SNAPSHOT_TARGET,
   computeBaselines,
   encodingWarnings,
+  forecasterDetail,
   judge,
   lastObservedOrigin,
+  lintLeakage,
   lintWindows,
   noCounts,
   pickRows,
+  trackedUntil,
 } from '@clove/clv';
 import {
   CloveError,
   type DatasetProfile,
+  type EvaluationDetail,
   type EvaluationReport,
   type LintFinding,
   type ModelManifest,
   type ProtocolReport,
   type Warning,
 } from '@clove/contracts';
-import { type DuckOptions, loadFeatures, snapshot } from '@clove/data';
+import { type DuckOptions, cohortDays, fingerprintOf, loadFeatures, snapshot } from '@clove/data';
 import { takenColumns } from './columns.js';
 import { daysOf, openModelFolder, requireKind } from './model.js';
 import type { ScoreIo } from './predict-dataset.js';
@@ -38,7 +42,8 @@ export type EvaluateInput = DuckOptions & {
 
 /**
  * Compares a model's predictions with actual spend: of every row with a target of a features dataset, of everybody known
- * at the test origin of a transactions dataset. Says so where the model may have seen them in training.
+ * at the test origin of a transactions dataset. The report holds what that of a training holds, but for what needs the rows that
+ * the model learned from, which are not at hand; it says so where the model may have seen the customers in training.
  * @throws CloveError `kind-mismatch`, `columns-mismatch`, `target-missing`, `not-enough-data`
  */
 export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<EvaluationReport> => {
@@ -52,6 +57,7 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
       manifest.kind === 'features' ? await labelledRows(i, manifest, io) : await labelledCustomers(i, model, io);
     io.post({ fraction: 0.6, stage: 'scoring' });
     const { table, target } = test.sample;
+    const columns = manifest.schema.features.map(({ name }) => name);
     const counts = noCounts();
     const { predicted } = await model.score(table, counts);
     const { metrics, detail } = judge({
@@ -74,22 +80,40 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
         table,
         actual: target,
       }),
-      lint: test.lint,
+      lint: [
+        ...lintLeakage({ columns, train: null, test: test.sample, testR2: metrics.r2, windows: null }),
+        ...test.lint,
+      ],
       warnings: [...taken.warnings, ...encodingWarnings(manifest.schema, counts, manifest.kind), ...test.warnings],
-      detail,
+      detail: { ...detail, ...test.detail },
     };
   } finally {
     await model.release();
   }
 };
 
-type TestRows = { sample: Sample; protocol: ProtocolReport; lint: LintFinding[]; warnings: Warning[] };
+type TestRows = {
+  sample: Sample;
+  protocol: ProtocolReport;
+  lint: LintFinding[];
+  warnings: Warning[];
+  detail: Partial<EvaluationDetail>;
+};
 
-/** Whether the dataset is the one that the model was trained on; `unknown` outside a registry. */
-const sameDataset = (i: EvaluateInput, manifest: ModelManifest): 'yes' | 'no' | 'unknown' => {
-  const trained = manifest.training.datasetId;
-  if (trained === null || i.datasetId === null || i.datasetId === undefined) return 'unknown';
-  return trained === i.datasetId ? 'yes' : 'no';
+/**
+ * Whether the rows are those that the model was trained on: the same dataset of a registry, or the same rows ingested again.
+ * `unknown` for models of a time when no fingerprint was kept, outside a registry.
+ */
+const sameRows = async (
+  i: EvaluateInput,
+  { training }: ModelManifest,
+  signal: AbortSignal,
+): Promise<'yes' | 'no' | 'unknown'> => {
+  const ids = [training.datasetId, i.datasetId ?? null];
+  if (ids[0] !== null && ids[0] === ids[1]) return 'yes';
+  if (training.fingerprint !== undefined)
+    return training.fingerprint === (await fingerprintOf({ ...i, signal })) ? 'yes' : 'no';
+  return ids.includes(null) ? 'unknown' : 'no';
 };
 
 const protocolOf = (manifest: ModelManifest, testOrigin: string | null): ProtocolReport => ({
@@ -124,21 +148,30 @@ const labelledRows = async (i: EvaluateInput, manifest: ModelManifest, { signal 
       count,
     });
   }
-  const same = sameDataset(i, manifest);
+  const same = await sameRows(i, manifest, signal);
+  const lint: LintFinding[] = [];
   if (same === 'yes') {
     warnings.push({
       code: 'seen-in-training',
       message:
-        'This is the dataset that the model was trained on: most of these customers taught it, so the figures flatter. Those of its own run are on held-out customers.',
+        'These are the rows that the model was trained on: most of these customers taught it, so the figures flatter. Those of its own run are on held-out customers.',
     });
   } else if (same === 'unknown') {
     warnings.push({
       code: 'maybe-seen-in-training',
       message: 'Where these customers were among those that the model was trained on, the figures flatter.',
     });
+  } else {
+    lint.push({
+      code: 'duplicate-rows-across-split',
+      severity: 'info',
+      message:
+        'These are not the rows that the model was trained on. Whether single customers are in both cannot be seen: a model does not keep its training rows.',
+    });
   }
   const target = Float64Array.from(rows, (row) => labels.values[row]!);
-  return { sample: { table: pickRows(table, rows), target }, protocol: protocolOf(manifest, null), lint: [], warnings };
+  const sample = { table: pickRows(table, rows), target };
+  return { sample, protocol: protocolOf(manifest, null), lint, warnings, detail: {} };
 };
 
 const labelledCustomers = async (i: EvaluateInput, model: OpenPredictor, { signal }: ScoreIo): Promise<TestRows> => {
@@ -152,10 +185,15 @@ const labelledCustomers = async (i: EvaluateInput, model: OpenPredictor, { signa
   if (labels?.kind !== 'numeric') throw new CloveError('internal', 'The snapshot came without its target.');
   // On other data the windows cannot overlap in a way that matters: the customers are others.
   const lint =
-    sameDataset(i, manifest) === 'no'
+    (await sameRows(i, manifest, signal)) === 'no'
       ? []
       : lintWindows({ trainingOrigins: manifest.training.asOf, testOrigin, horizonDays }).filter(
           ({ severity }) => severity === 'error',
         );
-  return { sample: { table, target: labels.values }, protocol: protocolOf(manifest, testOrigin), lint, warnings: [] };
+  const until = trackedUntil({ testOrigin, horizonDays, lastDay: daysOf(i.profile).lastDay });
+  const days =
+    manifest.predictor?.forecasters[0] === undefined ? [] : await cohortDays({ ...i, asOf: testOrigin, until, signal });
+  const detail = forecasterDetail(manifest, { table, days, until });
+  const sample = { table, target: labels.values };
+  return { sample, protocol: protocolOf(manifest, testOrigin), lint, warnings: [], detail };
 };

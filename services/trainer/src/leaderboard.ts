@@ -10,6 +10,8 @@ import {
   type PurchaseModel,
   TrainingOptions,
 } from '@clove/contracts';
+import { fingerprintOf } from '@clove/data';
+import { checkpointOf } from './checkpoint.js';
 import { CLEAR, drawFigures, shareOf } from './choice.js';
 import { type Entry, blend, enter, holding, sumOf } from './contestants.js';
 import { decideLevel, percent } from './level.js';
@@ -106,6 +108,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
   const levelSd = (entry: Entry): number =>
     levelSdOf(decision.levelErrors.get(entry.contestant.name) ?? null, samples.windows);
   progress(0.92, 'exporting the winner');
+  const chosenOptions = chosen.contestant.type === 'model' ? chosen.contestant.options : options;
   const { train, validation } = stackOrigins(data.origins);
   const { manifest, graphs } = await versionOf({
     entry: chosen,
@@ -114,7 +117,8 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
     data,
     profile,
     datasetId: i.datasetId,
-    options: chosen.contestant.type === 'model' ? chosen.contestant.options : options,
+    fingerprint: await fingerprintOf(source),
+    options: chosenOptions,
     targetMean: meanOf(train.target),
     trainingOrigins: protocol.trainingOrigins,
     rows: train.table.rows + validation.table.rows,
@@ -144,7 +148,8 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
     })),
   ];
   const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
-  await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint: null });
+  const checkpoint = checkpointOf(chosen, chosenOptions, data.target);
+  await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint });
   const report: LeaderboardReport = {
     protocol,
     horizonDays: data.horizonDays,

@@ -1,14 +1,14 @@
-import { type TargetScale, isProbabilistic, isSequence, requireFitting } from '@clove/clv';
+import { isProbabilistic, isSequence, requireFitting } from '@clove/clv';
 import {
   CloveError,
   type DatasetProfile,
   type Epoch,
   type EvaluationReport,
-  type FeatureSchema,
   type ModelManifest,
   type TrainingOptions,
 } from '@clove/contracts';
-import { type TrainState, encodeSafetensors } from '@clove/engine';
+import { fingerprintOf } from '@clove/data';
+import { checkpointOf } from './checkpoint.js';
 import { type Contestant, enter, familyOf } from './contestants.js';
 import { decideLevel } from './level.js';
 import { type Samples, type Source, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
@@ -95,6 +95,7 @@ export const trainModel = async (
     data,
     profile: i.profile,
     datasetId: i.datasetId,
+    fingerprint: await fingerprintOf(source),
     options,
     targetMean: meanOf(train.target),
     trainingOrigins: samples.protocol.trainingOrigins,
@@ -107,17 +108,7 @@ export const trainModel = async (
   const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
 
   progress(0.98, 'writing the model');
-  const checkpoint =
-    learned.state === null
-      ? null
-      : encodeCheckpoint(learned.state, {
-          options,
-          schema: learned.member.schema,
-          scale: learned.state.scale,
-          target: data.target,
-          bestEpoch: learned.bestEpoch,
-        });
-  await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint });
+  await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint: checkpointOf(entry, options, data.target) });
   return { manifest, evaluation };
 };
 
@@ -160,22 +151,3 @@ const threadsFor = (asked: number | undefined, limit: number | undefined): numbe
   if (limit === undefined) return asked;
   return asked === undefined ? (limit === 1 ? 1 : undefined) : Math.min(asked, limit);
 };
-
-/** The state in safetensors layout; what it belongs to, as JSON in the metadata. */
-const encodeCheckpoint = (
-  state: TrainState,
-  config: {
-    options: TrainingOptions;
-    schema: FeatureSchema | null;
-    scale: TargetScale;
-    target: string;
-    bestEpoch: number;
-  },
-): Uint8Array => {
-  return encodeSafetensors(
-    { params: flat(state.params), m: flat(state.m), v: flat(state.v), stats: flat(state.stats) },
-    { format: '1', step: String(state.step), config: JSON.stringify(config) },
-  );
-};
-
-const flat = (values: Float32Array) => ({ shape: [values.length], values });

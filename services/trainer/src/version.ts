@@ -4,7 +4,6 @@ import {
   type LearningData,
   type Sample,
   INTERVAL_LEVEL,
-  addDays,
   bootstrapForecaster,
   columnsOf,
   combine,
@@ -12,15 +11,13 @@ import {
   encodingWarnings,
   fitDistribution,
   fitSchema,
-  forecast,
-  historiesOf,
+  forecasterDetail,
   judge,
   lintLeakage,
   noCounts,
   openPredictor,
   scoreMember,
-  recencyFrequencyGrid,
-  trackCohort,
+  trackedUntil,
   widen,
 } from '@clove/clv';
 import {
@@ -91,6 +88,8 @@ export type VersionInput = {
   data: LearningData;
   profile: DatasetProfile;
   datasetId: string | null;
+  /** of the dataset, as `fingerprintOf` gives it */
+  fingerprint: string;
   options: TrainingOptions;
   targetMean: number;
   trainingOrigins: string[];
@@ -144,6 +143,7 @@ export const versionOf = async (
     options: i.options,
     training: {
       datasetId: i.datasetId,
+      fingerprint: i.fingerprint,
       rows: i.rows,
       targetMean: i.targetMean,
       asOf: i.trainingOrigins,
@@ -217,42 +217,21 @@ export const meanOf = (values: Float64Array): number => {
   return mean;
 };
 
-const DAY_MS = 86_400_000;
-
-/**
- * Repeat order days of the customers known at the test origin, week by week to the end of its horizon or of the data: as they came, and as
- * the version's first forecaster expects them. Nothing for a version without one.
- */
-const trackingOf = async (
-  source: TrackingSource,
-  manifest: ModelManifest,
-  windows: Samples['windows'],
-): Promise<Pick<EvaluationDetail, 'tracking' | 'trackingStart'>> => {
-  const forecaster = manifest.predictor?.forecasters[0];
-  const lastDay = source.profile.lastTime?.slice(0, 10);
-  if (forecaster === undefined || windows === null || lastDay === undefined) return {};
-  const horizonEnd = addDays(windows.testOrigin, windows.horizonDays);
-  const until = horizonEnd < lastDay ? horizonEnd : lastDay;
-  const days = await cohortDays({ ...source, asOf: windows.testOrigin, until });
-  const start = days[0]?.day;
-  if (start === undefined) return {};
-  const weeks = Math.floor((Date.parse(until) / DAY_MS - start) / 7);
-  const tracking = trackCohort(forecaster, { days, weeks });
-  // Parameters at a border may leave a closed form without a value; that is no expectation to show.
-  if (!tracking.every(({ expected }) => Number.isFinite(expected))) return {};
-  return { tracking, trackingStart: addDays('1970-01-01', start) };
-};
-
-/** What the version's first forecaster says of the customers at the test origin. Nothing for a version without one. */
-const heatOf = (manifest: ModelManifest, table: Sample['table']): Pick<EvaluationDetail, 'recencyFrequency'> => {
-  const forecaster = manifest.predictor?.forecasters[0];
-  if (forecaster === undefined || manifest.horizonDays === null) return {};
-  const histories = historiesOf(table);
-  return { recencyFrequency: recencyFrequencyGrid(histories, forecast(forecaster, histories, manifest.horizonDays)) };
-};
-
 /** Where the order days of a dataset are read. */
 type TrackingSource = DuckOptions & { parquet: string; profile: DatasetProfile; signal: AbortSignal };
+
+/** What the version's forecaster says of the customers at the test origin. */
+const forecasterDetailOf = async (
+  source: TrackingSource,
+  manifest: ModelManifest,
+  { windows, test }: Samples,
+): Promise<Partial<EvaluationDetail>> => {
+  const lastDay = source.profile.lastTime?.slice(0, 10);
+  if (manifest.predictor?.forecasters[0] === undefined || windows === null || lastDay === undefined) return {};
+  const until = trackedUntil({ ...windows, lastDay });
+  const days = await cohortDays({ ...source, asOf: windows.testOrigin, until });
+  return forecasterDetail(manifest, { table: test.table, days, until });
+};
 
 /** Scores the test rows with the version's own files, beside the baselines. */
 export const evaluateVersion = async (i: {
@@ -295,11 +274,7 @@ export const evaluateVersion = async (i: {
       }),
       lint: lintLeakage({ columns: data.columns, train: i.train, test, testR2: metrics.r2, windows: samples.windows }),
       warnings: [...manifest.warnings, ...encodingWarnings(manifest.schema, counts, data.kind)],
-      detail: {
-        ...detail,
-        ...heatOf(manifest, test.table),
-        ...(await trackingOf(i.source, manifest, samples.windows)),
-      },
+      detail: { ...detail, ...(await forecasterDetailOf(i.source, manifest, samples)) },
     };
   } finally {
     await open.release();
