@@ -23,6 +23,8 @@ export {
 export { feedforward } from './feedforward.js';
 export { Rng } from './rng.js';
 export {
+  FORECAST_FEATURES,
+  FORECAST_FEATURE_NAMES,
   SEQUENCE_CHANNELS,
   SNAPSHOT_FEATURES,
   SNAPSHOT_FEATURE_NAMES,
@@ -115,7 +117,7 @@ export {
   withDistribution,
 } from './families/predictor.js';
 export { forecasterDetail, trackedUntil } from './families/forecaster-detail.js';
-export { figures, judge } from './families/judge.js';
+export { figures, judge, spreadOf } from './families/judge.js';
 export { type ComparedFigure, type Difference, compareByBootstrap, totalInterval } from './evaluation/bootstrap.js';
 export {
   type ReliabilityGroup,
@@ -134,7 +136,6 @@ export {
   type Segment,
   decileTable,
   gainCurve,
-  rawGini,
   residualTable,
   segmentTable,
   spendHistogram,

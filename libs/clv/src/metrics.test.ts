@@ -145,6 +145,7 @@ describe('computeMetrics', () => {
       totalBias: null,
       spearman: null,
       normalizedGini: null,
+      rawGini: null,
       decileMape: null,
     });
     const one = computeMetrics([5], [4]);

@@ -2,6 +2,7 @@ import { type Metrics } from '@clove/contracts';
 import {
   concentration,
   equalGroups,
+  gini,
   inOrder,
   pairedRows,
   type Ranking,
@@ -108,6 +109,7 @@ export const computeMetrics = (actual: ArrayLike<number>, predicted: ArrayLike<n
     totalBias: totalActual > 0 ? totalPredicted / totalActual - 1 : null,
     spearman: pearson(byPrediction.rank, byActual.rank),
     normalizedGini: varies ? concentration(byPrediction.rank, a) / concentration(byActual.rank, a) : null,
+    rawGini: totalActual > 0 ? gini(byPrediction.rank, a, totalActual) : null,
     decileMape: decileMape(byPrediction, a),
   };
 };

@@ -9,7 +9,8 @@ export type FeatureGroup =
   | 'trend'
   | 'refunds'
   | 'variety'
-  | 'place';
+  | 'place'
+  | 'forecast';
 
 /** One column of a snapshot: what is known about a customer at the end of the as-of day, and nothing later. */
 export type SnapshotFeature = { name: string; group: FeatureGroup; description: string };
@@ -17,11 +18,11 @@ export type SnapshotFeature = { name: string; group: FeatureGroup; description: 
 /** Lengths of the trailing windows, in days: `n` covers the as-of day and the `n - 1` days before it. */
 export const WINDOW_DAYS = [30, 90, 180, 365] as const;
 
-const feature = (group: FeatureGroup, name: string, description: string): SnapshotFeature => ({
-  name,
-  group,
-  description,
-});
+const feature = <Name extends string>(
+  group: FeatureGroup,
+  name: Name,
+  description: string,
+): SnapshotFeature & { name: Name } => ({ name, group, description });
 
 /**
  * The features of a customer at an origin, in the order of a snapshot's columns. The SQL that computes them lives in
@@ -83,6 +84,20 @@ export const SNAPSHOT_FEATURES: readonly SnapshotFeature[] = [
 
 /** Names of the snapshot features, in order. */
 export const SNAPSHOT_FEATURE_NAMES: readonly string[] = SNAPSHOT_FEATURES.map(({ name }) => name);
+
+/**
+ * What a probabilistic model says of a customer: features of learned models that stand behind those of a snapshot. They are
+ * no columns of one, for they follow from its other columns and from the population: the model is fitted to everybody at
+ * each origin of a training, and a version carries the one fitted at the latest.
+ */
+export const FORECAST_FEATURES = [
+  feature('forecast', 'p_alive', 'P(not yet dropped out)'),
+  feature('forecast', 'expected_orders', 'expected order days in the horizon'),
+  feature('forecast', 'expected_spend', 'expected spend in the horizon, returns deducted'),
+] as const;
+
+/** Names of the features from a probabilistic model, in order. */
+export const FORECAST_FEATURE_NAMES: readonly string[] = FORECAST_FEATURES.map(({ name }) => name);
 
 /** The numeric column that a snapshot with a horizon carries: the customer's net spend in the days after the origin. */
 export const SNAPSHOT_TARGET = 'clv';

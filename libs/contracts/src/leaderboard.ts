@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Instant, Slug, Warning, idOf } from './common.js';
 import { JobStatus } from './job-status.js';
-import { LintFinding, Metrics, ProtocolReport } from './metrics.js';
+import { LintFinding, Metrics, ProtocolReport, Spread } from './metrics.js';
 import { Family, TrainingOptions } from './run.js';
 
 /** What a leaderboard is asked for: the protocol of a training, and how much to try. */
@@ -22,9 +22,6 @@ export const LeaderboardOptions = TrainingOptions.pick({
 });
 export type LeaderboardOptions = z.infer<typeof LeaderboardOptions>;
 
-/** A figure of each metric; null where it is undefined. */
-const Spread = z.partialRecord(Metrics.keyof(), z.number().nullable());
-
 /** Every model on the same test rows, and the winner that was chosen before they were read. */
 export const LeaderboardReport = z.object({
   protocol: ProtocolReport,
@@ -39,7 +36,7 @@ export const LeaderboardReport = z.object({
       model: z.string(),
       family: Family,
       metrics: Metrics.describe('on the test rows'),
-      sd: Spread.describe('standard deviation over seeds'),
+      sd: Spread,
       note: z.string().optional(),
     }),
   ),

@@ -20,6 +20,11 @@ export const Metrics = z.object({
     .number()
     .nullable()
     .describe('Gini of actuals ordered by prediction over Gini of actuals ordered by themselves'),
+  rawGini: z
+    .number()
+    .nullable()
+    .optional()
+    .describe('Gini of actuals ordered by prediction: normalizedGini times the Gini of the actuals themselves'),
   decileMape: z
     .number()
     .nullable()
@@ -40,6 +45,10 @@ export const Metrics = z.object({
     .describe('share of customers whose randomised PIT lies in [0.1, 0.9]; null where the model states no interval'),
 });
 export type Metrics = z.infer<typeof Metrics>;
+
+/** Standard deviation over seeds of each figure; null where it is undefined, empty where there is one seed. */
+export const Spread = z.partialRecord(Metrics.keyof(), z.number().nullable());
+export type Spread = z.infer<typeof Spread>;
 
 /** Reference forecasts that every evaluation shows beside the model. */
 export const BaselineName = z.enum(['mean', 'naive-rate', 'heuristic']);
@@ -119,6 +128,8 @@ export const EvaluationDetail = z.object({
       predicted: z.number(),
       bias: z.number().nullable(),
       normalizedGini: z.number().nullable(),
+      metrics: Metrics.optional().describe('every figure on these customers'),
+      sd: Spread.optional(),
     }),
   ),
   total: z.object({
@@ -179,6 +190,7 @@ export const EvaluationReport = z.object({
   protocol: ProtocolReport,
   testCustomers: z.number().int().nonnegative(),
   metrics: Metrics,
+  sd: Spread.optional(),
   baselines: z.partialRecord(BaselineName, Metrics),
   skippedBaselines: z
     .partialRecord(BaselineName, z.string())

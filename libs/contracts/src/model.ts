@@ -125,11 +125,13 @@ export const Predictor = z.object({
       "the mean is multiplied by factor; held: so that the total at the latest origin is the first forecaster's",
     ),
   distribution: PredictiveDistribution.nullable().describe('gives p_buy, low and high; null: `interval` does'),
-  totalSd: z
-    .number()
-    .nonnegative()
+  totalFactors: z
+    .array(z.number().positive())
     .nullable()
-    .describe('standard deviation of the logarithm of a total over all customers; null where it is not known'),
+    .default(null)
+    .describe(
+      'quantiles at equal steps from 0 to 1 of actual over predicted total, for what moves all customers alike: draws of the parameters, of the seeds and of the level; null where it is not known',
+    ),
 });
 export type Predictor = z.infer<typeof Predictor>;
 

@@ -48,6 +48,12 @@ export const TrainingOptions = z.object({
     .describe(
       'transactions: learn a multiplier of the forecast of this probabilistic model; networks and trees, head poisson or tweedie',
     ),
+  forecastFeatures: z
+    .enum(['none', ...PurchaseModel.options])
+    .default('bg-nbd')
+    .describe(
+      'transactions, without an anchor: the probabilistic model whose P(alive), expected orders and expected spend are features',
+    ),
   level: z
     .enum(['free', 'held', 'auto'])
     .default('auto')

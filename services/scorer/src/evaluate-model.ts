@@ -65,7 +65,7 @@ export const evaluateModel = async (i: EvaluateInput, io: ScoreIo): Promise<Eval
       predicted,
       distribution: manifest.predictor?.distribution ?? null,
       interval: manifest.interval,
-      totalSd: manifest.predictor?.totalSd ?? null,
+      totalFactors: manifest.predictor?.totalFactors ?? null,
       table,
       seed: manifest.options.seed,
     });

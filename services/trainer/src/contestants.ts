@@ -5,6 +5,8 @@ import {
   type Sample,
   type Table,
   combine,
+  forecast,
+  historiesOf,
   isProbabilistic,
   learn,
   noCounts,
@@ -30,8 +32,11 @@ export type Entry = {
   /** total that the forecaster expects of the latest origin, that of the first member of a blend; null where there is none */
   forecastTotal: number | null;
   /** what was learned, in the order of the members */
-  members: { learned: Learned; name: string; predicted: Float64Array }[];
+  members: Member[];
 };
+
+/** One model of a contestant, with what it makes of `data.latest`: all of its seeds together, and each where there are several. */
+export type Member = { learned: Learned; name: string; predicted: Float64Array; bySeed: Float64Array[] };
 
 export const familyOf = (type: TrainingOptions['model']): Family =>
   isProbabilistic(type) ? 'probabilistic' : type === 'trees' ? 'trees' : 'neural';
@@ -67,15 +72,8 @@ export const enter = async (contestant: Contestant & { type: 'model' }, work: Wo
   const bySeed: Float64Array[] = [];
   if (seeds.length > 1) for (const seed of seeds) bySeed.push((await predictedBy(seed)).latest);
   const predicted = whole.latest;
-  let forecastTotal: number | null = null;
-  if (forecaster !== null) {
-    const own = await scoreMember({ schema: null, anchored: false, sequence: null }, null, data.latest, {
-      forecaster,
-      horizonDays: data.horizonDays,
-      counts: noCounts(),
-    });
-    forecastTotal = sumOf(own);
-  }
+  const total =
+    member.anchored || member.schema === null ? forecastOf(forecaster, data.latest, data.horizonDays) : null;
   return {
     contestant,
     predicted,
@@ -84,10 +82,18 @@ export const enter = async (contestant: Contestant & { type: 'model' }, work: Wo
       predicted: whole.known,
       actual: concat(known.map(({ sample }) => sample.target)),
     },
-    forecastTotal,
-    members: [{ learned, name: contestant.name, predicted }],
+    forecastTotal: total === null ? null : sumOf(total),
+    members: [{ learned, name: contestant.name, predicted, bySeed }],
   };
 };
+
+/** What a forecaster expects each customer of a snapshot to spend. */
+export const forecastOf = (
+  forecaster: Learned['forecaster'],
+  table: Table,
+  horizonDays: number | null,
+): Float64Array | null =>
+  forecaster === null || horizonDays === null ? null : forecast(forecaster, historiesOf(table), horizonDays).value;
 
 /** The mean of entries on the same data, each as it is. */
 export const blend = (contestant: Contestant & { type: 'blend' }, parts: readonly Entry[]): Entry => {

@@ -18,7 +18,7 @@ const MOST_SEQUENCE_ROWS = 400_000;
  * The models and blends for these data. Networks are small and their batches grow with the rows, so that an epoch has
  * a hundred steps or so: on a few hundred thousand rows a leaderboard takes minutes on two cores.
  * @param anchor what anchored models multiply; null: none of them
- * @param part `others` leaves the probabilistic models out; blends may use them all the same
+ * @param part `others` leaves the probabilistic models out; blends may use them all the same. A features dataset has none
  */
 export const fieldOf = (
   data: LearningData,
@@ -29,7 +29,7 @@ export const fieldOf = (
 ): Field => {
   const rows = data.origins.reduce((sum, { train }) => sum + train.table.rows, 0);
   const model = (name: string, given: Partial<TrainingOptions>): Field['models'][number] => {
-    const own = TrainingOptions.parse({ ...options, ...given });
+    const own = TrainingOptions.parse({ ...options, forecastFeatures: anchor ?? 'bg-nbd', ...given });
     return { name, family: familyOf(own.model), type: 'model', options: own };
   };
   const network: Partial<TrainingOptions> = {
@@ -52,7 +52,10 @@ export const fieldOf = (
     patience: 3,
     seeds: 1,
   };
-  if (data.kind === 'features') return featuresField(model);
+  if (data.kind === 'features') {
+    const field = featuresField(model);
+    return part === 'probabilistic' ? { ...field, models: [], blends: [] } : field;
+  }
   const models: Field['models'] =
     part === 'others' ? [] : PROBABILISTIC.map((name) => model(name, { model: name, seeds: 1 }));
   const blends: Field['blends'] = [];

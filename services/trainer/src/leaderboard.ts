@@ -1,4 +1,4 @@
-import { type Sample, type Table, computeBaselines, figures, isProbabilistic, lintLeakage } from '@clove/clv';
+import { type Sample, type Table, computeBaselines, figures, isProbabilistic, lintLeakage, spreadOf } from '@clove/clv';
 import {
   CloveError,
   type DatasetProfile,
@@ -13,7 +13,7 @@ import {
 import { fingerprintOf } from '@clove/data';
 import { checkpointOf } from './checkpoint.js';
 import { CLEAR, drawFigures, shareOf } from './choice.js';
-import { type Entry, blend, enter, holding, sumOf } from './contestants.js';
+import { type Entry, blend, enter, sumOf } from './contestants.js';
 import { decideLevel, percent } from './level.js';
 import { claimsOf, untaughtPeak } from './claims.js';
 import { type Field, fieldOf } from './field.js';
@@ -25,6 +25,7 @@ import {
   levelErrorOf,
   levelSdOf,
   levelled,
+  levelledSeeds,
   meanOf,
   versionOf,
   writeVersion,
@@ -147,7 +148,8 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
       sd: {},
     })),
   ];
-  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
+  const seeds = levelledSeeds(chosen, level(chosen).held);
+  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seeds, seed: options.seed });
   const checkpoint = checkpointOf(chosen, chosenOptions, data.target);
   await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint });
   const report: LeaderboardReport = {
@@ -398,7 +400,7 @@ const figuresOf = (
   seed: number,
 ): Metrics => {
   const distribution = distributionOf(entry, levelSd);
-  return figures({ actual: target, predicted, distribution, interval: null, seed }).metrics;
+  return figures({ actual: target, predicted, distribution, interval: null, seed });
 };
 
 const rowOf = (
@@ -409,32 +411,14 @@ const rowOf = (
   seed: number,
 ): LeaderboardReport['rows'][number] => {
   const { predicted } = levelled(entry, level.held);
-  const seeds = entry.bySeed.map((values) => {
-    const factor = level.held ? holding({ predicted: values, forecastTotal: entry.forecastTotal }) : 1;
-    return figuresOf(entry, factor === 1 ? values : values.map((value) => value * factor), levelSd, test, seed);
-  });
+  const seeds = levelledSeeds(entry, level.held).map((values) => figuresOf(entry, values, levelSd, test, seed));
   return {
     model: entry.contestant.name,
     family: entry.contestant.family,
     metrics: figuresOf(entry, predicted, levelSd, test, seed),
-    sd: seeds.length > 1 ? spreadOf(seeds) : {},
+    sd: spreadOf(seeds),
     ...(anchored(entry) ? { note: level.reason } : {}),
   };
-};
-
-/** Standard deviation over seeds of each figure; null where one has none. */
-const spreadOf = (seeds: readonly Metrics[]): LeaderboardReport['rows'][number]['sd'] => {
-  const spread: LeaderboardReport['rows'][number]['sd'] = {};
-  for (const name of Object.keys(seeds[0]!) as (keyof Metrics)[]) {
-    const values = seeds.map((metrics) => metrics[name]);
-    const known = values.filter((value): value is number => typeof value === 'number');
-    const mean = sumOf(known) / known.length;
-    spread[name] =
-      known.length < values.length
-        ? null
-        : Math.sqrt(sumOf(known.map((value) => (value - mean) ** 2)) / (known.length - 1));
-  }
-  return spread;
 };
 
 const rankOf = (metrics: Metrics, kind: DatasetProfile['kind']): number =>

@@ -3,6 +3,7 @@ import {
   type Sample,
   type Table,
   addDays,
+  FORECAST_FEATURE_NAMES,
   SNAPSHOT_FEATURE_NAMES,
   SNAPSHOT_TARGET,
   forwardOrigins,
@@ -116,6 +117,7 @@ const fromFeatures = async (source: Source, onStage: (stage: string) => void): P
       target,
       horizonDays: null,
       columns,
+      forecastColumns: [],
       origins: [{ train: sample(split.train), validation: sample(split.validation) }],
       latest: test.table,
     },
@@ -202,11 +204,12 @@ const fromTransactions = async (source: Source, onStage: (stage: string) => void
       count: trainingOrigins.length,
     });
   }
-  const unknown = options.ignoreColumns.filter((name) => !SNAPSHOT_FEATURE_NAMES.includes(name));
+  const names = [...SNAPSHOT_FEATURE_NAMES, ...FORECAST_FEATURE_NAMES];
+  const unknown = options.ignoreColumns.filter((name) => !names.includes(name));
   if (unknown.length > 0) {
     throw new CloveError(
       'column-missing',
-      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}; the features of a transactions dataset are: ${SNAPSHOT_FEATURE_NAMES.join(', ')}.`,
+      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}; the features of a transactions dataset are: ${names.join(', ')}.`,
     );
   }
   if (options.target !== undefined) {
@@ -244,6 +247,7 @@ const fromTransactions = async (source: Source, onStage: (stage: string) => void
       target: SNAPSHOT_TARGET,
       horizonDays,
       columns: SNAPSHOT_FEATURE_NAMES.filter((name) => !options.ignoreColumns.includes(name)),
+      forecastColumns: FORECAST_FEATURE_NAMES.filter((name) => !options.ignoreColumns.includes(name)),
       origins,
       latest: test.table,
     },

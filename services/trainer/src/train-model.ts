@@ -18,6 +18,7 @@ import {
   levelErrorOf,
   levelSdOf,
   levelled,
+  levelledSeeds,
   meanOf,
   versionOf,
   writeVersion,
@@ -105,7 +106,8 @@ export const trainModel = async (
   });
 
   progress(0.94, 'evaluating on the test rows');
-  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seed: options.seed });
+  const seeds = levelledSeeds(entry, level.held);
+  const evaluation = await evaluateVersion({ manifest, graphs, source, samples, train, seeds, seed: options.seed });
 
   progress(0.98, 'writing the model');
   await writeVersion(i.outDir, { manifest, graphs, evaluation, checkpoint: checkpointOf(entry, options, data.target) });

@@ -4,6 +4,7 @@ import {
   type LearningData,
   type Sample,
   INTERVAL_LEVEL,
+  Rng,
   bootstrapForecaster,
   columnsOf,
   combine,
@@ -16,6 +17,7 @@ import {
   lintLeakage,
   noCounts,
   openPredictor,
+  pickRows,
   scoreMember,
   trackedUntil,
   widen,
@@ -32,8 +34,9 @@ import {
   type Predictor,
   type TrainingOptions,
 } from '@clove/contracts';
+import { type Scorer, createScorer } from '@clove/engine';
 import { type DuckOptions, cohortDays } from '@clove/data';
-import { type Entry, holding, sumOf } from './contestants.js';
+import { type Entry, type Member, forecastOf, holding, sumOf } from './contestants.js';
 import { untaughtPeak } from './claims.js';
 import type { Samples } from './samples.js';
 
@@ -60,9 +63,18 @@ export const levelled = (entry: Entry, held: boolean): Levelled => {
   return { predicted: level === 1 ? mean : mean.map((value) => value * level), factors, level };
 };
 
+/** What each seed predicts for the latest origin at that level; none where there is one seed. */
+export const levelledSeeds = (entry: Entry, held: boolean): Float64Array[] =>
+  entry.bySeed.map((predicted) => {
+    const factor = held ? holding({ predicted, forecastTotal: entry.forecastTotal }) : 1;
+    return factor === 1 ? predicted : predicted.map((value) => value * factor);
+  });
+
 const FILES = ['model.onnx', 'model-2.onnx', 'model-3.onnx', 'model-4.onnx'] as const;
-/** Draws of a forecaster's parameters behind the interval of a total. */
-const PARAMETER_DRAWS = 40;
+/** Draws of parameters, seeds and level behind the interval of a total, and customers on whom each is tried: an even sample. */
+const TOTAL_DRAWS = 100;
+const TOTAL_ROWS = 4000;
+const TOTAL_STREAM = 67;
 /** No level is known better than this: what the next window brings that the last did not. */
 const LEAST_LEVEL_SD = 0.05;
 
@@ -121,13 +133,14 @@ export const versionOf = async (
   });
   const residuals = entry.known.actual.map((actual, row) => actual - entry.known.predicted[row]!);
   const plain = data.kind === 'features' && members.length === 1;
+  const total = data.kind === 'features' ? null : await totalFactorsOf(i);
   const predictor: Predictor = {
     forecasters,
     members: described,
     combine: entry.contestant.type === 'blend' ? entry.contestant.combine : 'arithmetic',
     level: { factor: level, ...i.level },
     distribution: data.kind === 'features' ? null : distributionOf(entry, i.levelSd),
-    totalSd: data.kind === 'features' ? null : await totalSdOf(i),
+    totalFactors: total?.factors ?? null,
   };
   const manifest: ModelManifest = {
     format: 1,
@@ -153,7 +166,7 @@ export const versionOf = async (
       backend: first.backend,
       versions: first.versions,
     },
-    warnings: i.warnings,
+    warnings: [...i.warnings, ...(total?.warnings ?? [])],
   };
   // The columns that a table must have; what a member itself encodes is in its own schema.
   if (!plain) manifest.schema = schemaOf(data, described);
@@ -166,43 +179,98 @@ const schemaOf = (data: LearningData, members: ModelMember[]): ModelManifest['sc
   return fitSchema(data.origins.at(-1)!.train.table, names).schema;
 };
 
-/** Standard deviation of ln(total): parameters, chance, and how far the level was off at the rehearsal. */
-const totalSdOf = async (i: VersionInput): Promise<number> => {
+/**
+ * Equally likely totals over the predicted one, for what moves all customers alike: parameters of the forecaster drawn anew,
+ * seeds drawn with replacement, and how far the level was off at the rehearsal. A total that is held to the forecaster's moves as
+ * that does; the multipliers and the seeds have no part in it.
+ * @returns quantiles at equal steps from 0 to 1, and a warning where the parameters cannot be drawn
+ */
+const totalFactorsOf = async (i: VersionInput): Promise<{ factors: number[]; warnings: ModelManifest['warnings'] }> => {
   const { entry, data } = i;
-  const { actual } = entry.known;
-  const total = sumOf(actual);
-  const chance =
-    total > 0
-      ? (Math.sqrt(sumOf(actual.map((value) => value ** 2))) / total) * Math.sqrt(actual.length / data.latest.rows)
-      : 0;
+  const { latest, horizonDays } = data;
+  const rng = new Rng(i.options.seed, TOTAL_STREAM);
+  const every = Math.max(1, Math.ceil(latest.rows / TOTAL_ROWS));
+  const rows = Int32Array.from({ length: Math.ceil(latest.rows / every) }, (_, k) => k * every);
+  const sample = pickRows(latest, rows);
   const forecaster = entry.members.find(({ learned }) => learned.forecaster !== null)?.learned.forecaster ?? null;
-  let parameters = 0;
-  if (forecaster !== null && forecaster.purchase.logCovariance !== null && forecaster.spend.logCovariance !== null) {
-    const totals: number[] = [];
-    for (const drawn of bootstrapForecaster(forecaster, { draws: PARAMETER_DRAWS, seed: i.options.seed })) {
-      const values = await scoreMember({ schema: null, anchored: false, sequence: null }, null, data.latest, {
-        forecaster: drawn,
-        horizonDays: data.horizonDays,
-        counts: noCounts(),
+  const warnings: ModelManifest['warnings'] = [];
+  let drawn: (typeof forecaster)[] = Array.from({ length: TOTAL_DRAWS }, () => forecaster);
+  if (forecaster !== null) {
+    try {
+      drawn = bootstrapForecaster(forecaster, { draws: TOTAL_DRAWS, seed: i.options.seed });
+    } catch (error) {
+      if (!(error instanceof CloveError) || error.code !== 'not-converged') throw error;
+      warnings.push({
+        code: 'parameters-not-drawn',
+        message: `The interval of the total leaves out how uncertain the parameters are: ${error.message}`,
       });
-      totals.push(Math.log(sumOf(values)));
     }
-    const mean = sumOf(totals) / totals.length;
-    parameters = Math.sqrt(sumOf(totals.map((value) => (value - mean) ** 2)) / totals.length);
   }
-  return Math.hypot(chance, parameters, i.levelSd);
+  const totalOf = async (of: typeof forecaster, seeded: boolean): Promise<number> => {
+    const own = i.level.held ? forecastOf(of, sample, horizonDays) : null;
+    if (own !== null) return sumOf(own);
+    const parts: { predicted: Float64Array; factor: number }[] = [];
+    for (const [k, member] of entry.members.entries()) {
+      const predicted = member.learned.forecaster === null ? pick(member.predicted, rows) : await scored(k, of);
+      parts.push({ predicted: seeded ? reseeded(member, predicted, rows, rng) : predicted, factor: 1 });
+    }
+    const how = entry.contestant.type === 'blend' ? entry.contestant.combine : 'arithmetic';
+    return sumOf(combine(how, parts, 1));
+  };
+  const scorers: (Scorer | null)[] = [];
+  const scored = (k: number, of: typeof forecaster): Promise<Float64Array> =>
+    scoreMember(entry.members[k]!.learned.member, scorers[k]!, sample, {
+      forecaster: of,
+      horizonDays,
+      counts: noCounts(),
+    });
+  try {
+    for (const { learned } of entry.members)
+      scorers.push(learned.onnx === null ? null : await createScorer(learned.onnx, { threads: 1 }));
+    const centre = await totalOf(forecaster, false);
+    const factors: number[] = [];
+    for (const of of drawn) {
+      const factor = ((await totalOf(of, true)) / centre) * Math.exp(i.levelSd * rng.normal());
+      if (factor > 0 && Number.isFinite(factor)) factors.push(factor);
+    }
+    const sorted = factors.toSorted((a, b) => a - b);
+    return {
+      factors: sorted.length === 0 ? [1] : Array.from({ length: 41 }, (_, k) => quantile(sorted, k / 40)),
+      warnings,
+    };
+  } finally {
+    for (const scorer of scorers) await scorer?.release();
+  }
 };
+
+/** Predictions of a member as they would be from as many other seeds, drawn from its own with replacement. */
+const reseeded = ({ predicted, bySeed }: Member, made: Float64Array, rows: Int32Array, rng: Rng): Float64Array => {
+  if (bySeed.length < 2) return made;
+  const seeds = bySeed.map(() => bySeed[rng.integer(bySeed.length)]!);
+  return made.map((value, k) => {
+    const row = rows[k]!;
+    const mean = seeds.reduce((sum, values) => sum + values[row]!, 0) / seeds.length;
+    return predicted[row]! > 0 ? (value * mean) / predicted[row]! : value;
+  });
+};
+
+const pick = (values: Float64Array, rows: Int32Array): Float64Array => Float64Array.from(rows, (row) => values[row]!);
 
 /** How far below and above the prediction the middle share of the residuals (actual − predicted) reaches. */
 const intervalOf = (residuals: Float64Array): ModelManifest['interval'] => {
   const sorted = residuals.toSorted();
-  const quantile = (p: number): number => {
-    const place = p * (sorted.length - 1);
-    const low = sorted[Math.floor(place)]!;
-    return low + (sorted[Math.ceil(place)]! - low) * (place - Math.floor(place));
-  };
   const tail = (1 - INTERVAL_LEVEL) / 2;
-  return { level: INTERVAL_LEVEL, below: Math.max(0, -quantile(tail)), above: Math.max(0, quantile(1 - tail)) };
+  return {
+    level: INTERVAL_LEVEL,
+    below: Math.max(0, -quantile(sorted, tail)),
+    above: Math.max(0, quantile(sorted, 1 - tail)),
+  };
+};
+
+const quantile = (sorted: ArrayLike<number>, p: number): number => {
+  const place = p * (sorted.length - 1);
+  const low = sorted[Math.floor(place)]!;
+  return low + (sorted[Math.ceil(place)]! - low) * (place - Math.floor(place));
 };
 
 /** ln(predicted / actual total); null where either is nothing. */
@@ -240,6 +308,8 @@ export const evaluateVersion = async (i: {
   source: TrackingSource;
   samples: Samples;
   train: Sample;
+  /** predictions of the test rows seed by seed */
+  seeds: Float64Array[];
   seed: number;
 }): Promise<EvaluationReport> => {
   const { manifest, graphs, samples } = i;
@@ -252,19 +322,21 @@ export const evaluateVersion = async (i: {
   });
   try {
     const { predicted } = await open.score(test.table, counts);
-    const { metrics, detail } = judge({
+    const { metrics, sd, detail } = judge({
       actual: test.target,
       predicted,
       distribution: manifest.predictor?.distribution ?? null,
       interval: manifest.interval,
-      totalSd: manifest.predictor?.totalSd ?? null,
+      totalFactors: manifest.predictor?.totalFactors ?? null,
       table: test.table,
+      seeds: i.seeds,
       seed: i.seed,
     });
     return {
       protocol: samples.protocol,
       testCustomers: test.table.rows,
       metrics,
+      sd,
       ...computeBaselines({
         kind: data.kind,
         horizonDays: samples.protocol.horizonDays,

@@ -17,13 +17,15 @@ import {
   gainCurve,
   MISSING_SEGMENT,
   OTHER_SEGMENTS,
-  rawGini,
   residualTable,
   segmentTable,
   spendHistogram,
   topCapture,
   wape,
 } from './spend.js';
+
+/** Gini coefficient as metrics state it. */
+const rawGini = (actual: ArrayLike<number>, predicted: ArrayLike<number>) => computeMetrics(actual, predicted).rawGini;
 
 /** Customers most of whom spend nothing, with predictions that know something and tie often. */
 const customers = (n: number, seed = 1) => {
@@ -239,10 +241,10 @@ describe('resampling', () => {
       const rng = new Rng(9);
       const sizes = Array.from({ length: n }, () => Math.exp(rng.normal()));
       const interval = totalInterval({
+        total: total(sizes) * 0.4,
         rows: n,
         draw: (row, u) => quantile(sizes[row]!)(u),
-        commonSd: levelSd,
-        draws: n > 1000 ? 150 : 600,
+        factors: Array.from({ length: 101 }, () => Math.exp(levelSd * rng.normal())),
         seed: 3,
       });
       let inside = 0;
@@ -255,12 +257,13 @@ describe('resampling', () => {
     }
   });
 
-  test('doubt that is common to all widens the interval by its own quantiles', () => {
-    const o = { rows: 3, draw: () => 100, seed: 1 };
-    expect(totalInterval(o)).toEqual({ low: 300, high: 300, mean: 300 });
-    const widened = totalInterval({ ...o, commonSd: 0.1, draws: 20_000 });
-    expect(widened.low / 300).toBeCloseTo(Math.exp(-0.128155), 2);
-    expect(widened.high / 300).toBeCloseTo(Math.exp(0.128155), 2);
+  test('doubt that is common to all widens the interval by its own quantiles, on any side of the prediction', () => {
+    const o = { total: 300, rows: 3, draw: () => 100, seed: 1 };
+    expect(totalInterval({ ...o, factors: [1] })).toEqual({ low: 300, high: 300 });
+    const factors = Array.from({ length: 11 }, (_, k) => 0.9 + 0.05 * k);
+    const { low, high } = totalInterval({ ...o, factors });
+    expect(low).toBeCloseTo(300 * 0.95, 6);
+    expect(high).toBeCloseTo(300 * 1.35, 6);
   });
 
   test('a better prediction is told from a worse one, and equals are not told apart', () => {

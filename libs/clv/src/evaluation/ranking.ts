@@ -68,6 +68,13 @@ export const concentration = (rank: Float64Array, actual: Float64Array): number 
   return sum;
 };
 
+/**
+ * Gini coefficient of `actual`, whose sum is `total` > 0, ordered by what was ranked: 2·Σ(rank − mean rank)·actual / (n·total). 0 for
+ * a constant prediction, at most the Gini coefficient of the actuals themselves.
+ */
+export const gini = (rank: Float64Array, actual: Float64Array, total: number): number =>
+  (2 * concentration(rank, actual)) / (actual.length * total);
+
 /** Group k of `groups` holds the places ⌊kn/groups⌋ to ⌊(k+1)n/groups⌋; as many groups as rows where there are fewer. */
 export const equalGroups = (n: number, groups: number): { from: number; to: number }[] => {
   const count = Math.min(n, groups);

@@ -1,5 +1,5 @@
 import { computeMetrics } from '../metrics.js';
-import { concentration, equalGroups, inOrder, pairedRows, quantileOf, rankRows, sumOf } from './ranking.js';
+import { equalGroups, inOrder, pairedRows, quantileOf, rankRows, sumOf } from './ranking.js';
 
 /*
  * How predictions of spend compare with what was spent, row by row, for tables and charts. Everywhere rows of equal
@@ -13,17 +13,6 @@ export const wape = (actual: ArrayLike<number>, predicted: ArrayLike<number>): n
   const total = sumOf(pairs.actual);
   const errors = pairs.actual.reduce((sum, value, i) => sum + Math.abs(pairs.predicted[i]! - value), 0);
   return total > 0 ? errors / total : null;
-};
-
-/**
- * Gini coefficient of the actuals ordered by prediction, 2·Σ(rank − mean rank)·actual / (n·Σ actual): 0 for a constant
- * prediction, at most the Gini coefficient of the actuals. Null where their total is not above 0.
- */
-export const rawGini = (actual: ArrayLike<number>, predicted: ArrayLike<number>): number | null => {
-  const pairs = pairedRows(actual, predicted);
-  const total = sumOf(pairs.actual);
-  if (!(total > 0)) return null;
-  return (2 * concentration(rankRows(pairs.predicted).rank, pairs.actual)) / (pairs.actual.length * total);
 };
 
 /** Running share of the total from the largest prediction down, at any share of the rows; linear within a row. */
@@ -156,6 +145,8 @@ export type Segment = {
   predicted: number;
   bias: number | null;
   normalizedGini: number | null;
+  /** its customers, by row */
+  of: number[];
 };
 
 /** Customers without a value, and those beyond the largest segments. */
@@ -185,6 +176,14 @@ export const segmentTable = (
     const a = Float64Array.from(rows, (row) => pairs.actual[row]!);
     const p = Float64Array.from(rows, (row) => pairs.predicted[row]!);
     const { totalBias, normalizedGini } = computeMetrics(a, p);
-    return { value, rows: rows.length, actual: sumOf(a), predicted: sumOf(p), bias: totalBias, normalizedGini };
+    return {
+      value,
+      rows: rows.length,
+      actual: sumOf(a),
+      predicted: sumOf(p),
+      bias: totalBias,
+      normalizedGini,
+      of: rows,
+    };
   });
 };

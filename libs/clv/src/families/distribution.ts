@@ -1,48 +1,57 @@
 import type { PredictiveDistribution } from '@clove/contracts';
 
-/** Buyers of a bin: fewer say little about the quantiles of an interval. */
-const BUYERS_PER_BIN = 60;
+/** Buyers behind the quantiles of a bin, of its neighbours too where it holds fewer: less say little about an interval. */
+const FEWEST_BUYERS = 60;
 const MOST_BINS = 20;
+/** Customers of a bin: fewer say little about the share without spend. */
+const FEWEST_ROWS = 25;
 /** Steps between the quantiles kept. */
 const STEPS = 40;
 
 /**
  * Learns how actual spend scatters around predictions, from customers whose spend is known and who taught the model
- * nothing. Bins of equal count by prediction; the shares without spend are made to fall as predictions rise (pool adjacent
- * violators), for a wiggle is noise.
+ * nothing. Bins of equal count by prediction. The shares without spend are made to fall as predictions rise, for a wiggle is
+ * noise. Where a bin has few buyers, those of the bins around it stand in: what a buyer spends is taken to scale with the
+ * prediction over the probability to buy.
  */
 export const fitDistribution = (predicted: ArrayLike<number>, actual: ArrayLike<number>): PredictiveDistribution => {
   const order = Array.from({ length: predicted.length }, (_, row) => row).toSorted(
     (a, b) => predicted[a]! - predicted[b]!,
   );
-  let buyers = 0;
-  for (let row = 0; row < actual.length; row += 1) if (actual[row]! > 0) buyers += 1;
-  const count = Math.max(1, Math.min(MOST_BINS, Math.floor(buyers / BUYERS_PER_BIN)));
-  const upper: number[] = [];
-  const bins: PredictiveDistribution['bins'] = [];
-  for (let k = 0; k < count; k += 1) {
-    const rows = order.slice(Math.floor((k * order.length) / count), Math.floor(((k + 1) * order.length) / count));
-    const ratios = rows
-      .filter((row) => actual[row]! > 0 && predicted[row]! > 0)
-      .map((row) => actual[row]! / predicted[row]!)
-      .toSorted((a, b) => a - b);
-    const zeros = rows.filter((row) => actual[row]! <= 0).length;
-    bins.push({
-      rows: rows.length,
-      predicted: rows.reduce((sum, row) => sum + predicted[row]!, 0) / Math.max(1, rows.length),
-      // Half a customer of each kind: nobody is certain.
-      zero: (zeros + 0.5) / (rows.length + 1),
-      ratios: Array.from({ length: STEPS + 1 }, (_, step) =>
-        ratios.length === 0 ? 1 : quantile(ratios, step / STEPS),
-      ),
-    });
-    if (k < count - 1) upper.push(predicted[rows.at(-1)!]!);
-  }
-  const zeros = falling(
-    bins.map(({ zero }) => zero),
-    bins.map(({ rows }) => rows),
+  const count = Math.max(1, Math.min(MOST_BINS, Math.floor(order.length / FEWEST_ROWS)));
+  const members = Array.from({ length: count }, (_, k) =>
+    order.slice(Math.floor((k * order.length) / count), Math.floor(((k + 1) * order.length) / count)),
   );
-  return { upper, bins: bins.map((bin, k) => ({ ...bin, zero: zeros[k]! })) };
+  const means = members.map((rows) => rows.reduce((sum, row) => sum + predicted[row]!, 0) / Math.max(1, rows.length));
+  const zeros = falling(
+    // Half a customer of each kind: nobody is certain.
+    members.map((rows) => (rows.filter((row) => actual[row]! <= 0).length + 0.5) / (rows.length + 1)),
+    members.map(({ length }) => length),
+    means.map((mean) => Math.log1p(Math.max(0, mean))),
+  );
+  /** Of buyers: actual spend over what the prediction says of a buyer. */
+  const amounts = members.map((rows, k) =>
+    rows
+      .filter((row) => actual[row]! > 0 && predicted[row]! > 0)
+      .map((row) => (actual[row]! / predicted[row]!) * (1 - zeros[k]!)),
+  );
+  return {
+    upper: members.slice(0, -1).map((rows) => predicted[rows.at(-1)!]!),
+    bins: members.map((rows, k) => {
+      let [from, to] = [k, k + 1];
+      const buyers = (): number[] => amounts.slice(from, to).flat();
+      while (buyers().length < FEWEST_BUYERS && (from > 0 || to < count)) [from, to] = [Math.max(0, from - 1), to + 1];
+      const sorted = buyers().toSorted((a, b) => a - b);
+      return {
+        rows: rows.length,
+        predicted: means[k]!,
+        zero: zeros[k]!,
+        ratios: Array.from({ length: STEPS + 1 }, (_, step) =>
+          sorted.length === 0 ? 1 : quantile(sorted, step / STEPS) / (1 - zeros[k]!),
+        ),
+      };
+    }),
+  };
 };
 
 /** Points of the level that stand for a normal distribution of its logarithm: the means of twelve parts of equal probability. */
@@ -71,19 +80,28 @@ const quantile = (sorted: readonly number[], p: number): number => {
   return low + (sorted[Math.ceil(place)]! - low) * (place - Math.floor(place));
 };
 
-/** The nearest sequence that never rises, by least squares (pool adjacent violators). */
-const falling = (values: readonly number[], weights: readonly number[]): number[] => {
-  const blocks: { value: number; weight: number; count: number }[] = [];
+/**
+ * The nearest sequence that never rises, by least squares (pool adjacent violators); between the centres of two pooled
+ * stretches it falls along a line, so that a larger prediction never says the same as a smaller one by chance of the pooling.
+ */
+const falling = (values: readonly number[], weights: readonly number[], places: readonly number[]): number[] => {
+  const blocks: { value: number; place: number; weight: number }[] = [];
   values.forEach((value, k) => {
-    blocks.push({ value, weight: weights[k]!, count: 1 });
-    while (blocks.length > 1 && blocks.at(-2)!.value < blocks.at(-1)!.value) {
+    blocks.push({ value, place: places[k]!, weight: weights[k]! });
+    while (blocks.length > 1 && blocks.at(-2)!.value <= blocks.at(-1)!.value) {
       const b = blocks.pop()!;
       const a = blocks.pop()!;
       const weight = a.weight + b.weight;
-      blocks.push({ value: (a.value * a.weight + b.value * b.weight) / weight, weight, count: a.count + b.count });
+      const mean = (x: number, y: number): number => (x * a.weight + y * b.weight) / weight;
+      blocks.push({ value: mean(a.value, b.value), place: mean(a.place, b.place), weight });
     }
   });
-  return blocks.flatMap(({ value, count }) => Array<number>(count).fill(value));
+  return places.map((place) => {
+    const right = blocks.findIndex((block) => block.place > place);
+    const b = blocks.at(right < 0 ? -1 : right)!;
+    const a = right > 0 ? blocks[right - 1]! : b;
+    return a === b || right < 0 ? b.value : a.value + ((b.value - a.value) * (place - a.place)) / (b.place - a.place);
+  });
 };
 
 /** What the distribution says of one prediction: between the centres of two bins, what lies between theirs. */

@@ -25,7 +25,7 @@ import { type Sequence, type Table, stackTables } from '../table.js';
 import { type TargetScale, scaleTarget } from '../target-scale.js';
 import { trainNetwork } from '../training.js';
 import { transformer } from '../transformer.js';
-import { ANCHOR_FEATURES, withForecast } from './anchor-features.js';
+import { ANCHOR_FEATURES, withForecast } from './forecast-features.js';
 import { inputWidth, memberInput } from './member-input.js';
 
 /** What a model learns from: one entry of `origins` a training origin; a features dataset has one. */
@@ -34,8 +34,10 @@ export type LearningData = {
   target: string;
   /** null for a features dataset */
   horizonDays: number | null;
-  /** feature columns, of models without an anchor */
+  /** feature columns of models without an anchor, those of a forecaster left out */
   columns: readonly string[];
+  /** those of FORECAST_FEATURES that models without an anchor may learn from; none for a features dataset */
+  forecastColumns: readonly string[];
   origins: readonly { train: Sample; validation: Sample }[];
   /** everybody known at the latest origin, without labels: what forecasters that travel are fitted to */
   latest: Table;
@@ -118,35 +120,41 @@ export const requireFitting = (kind: DatasetKind, o: TrainingOptions): void => {
 };
 
 /**
- * Learns one model on the training rows of all origins, early stopping by their validation rows. Forecasters, of
- * probabilistic and of anchored models, are fitted anew at each origin, and at the latest one.
+ * Learns one model on the training rows of all origins, early stopping by their validation rows. Forecasters are fitted anew
+ * at each origin, and at the latest one: those of probabilistic and anchored models, and those whose forecast is among the
+ * features of any other. A model without an anchor does without these where they cannot be fitted, and a warning says why.
  * @throws CloveError as `requireFitting`, `fitForecaster`, `fitSchema` and `trainNetwork`
  */
 export const learn = async (o: LearnOptions): Promise<Learned> => {
   const { data, options } = o;
   requireFitting(data.kind, options);
   if (isProbabilistic(options.model)) return learnProbabilistic(options.model, data);
-  const anchor = options.anchor === 'none' ? null : options.anchor;
-  const forecasters = anchor === null ? [] : forecastersOf(anchor, data);
+  const anchoring = options.anchor !== 'none';
+  const { fitted, warnings: unfitted } = anchoring
+    ? { fitted: forecastersOf(options.anchor as Probabilistic, data), warnings: [] }
+    : featureForecasters(data, options);
+  const { forecaster, forecasters } = fitted ?? { forecaster: null, forecasters: [] };
   const prepared = data.origins.map((origin, k) => ({
-    train: inputsOf(origin.train, data, forecasters[k]),
-    validation: inputsOf(origin.validation, data, forecasters[k]),
+    train: inputsOf(origin.train, data, forecasters[k], anchoring),
+    validation: inputsOf(origin.validation, data, forecasters[k], anchoring),
   }));
   const train = stackInputs(prepared.map((origin) => origin.train));
   const validation = stackInputs(prepared.map((origin) => origin.validation));
-  const columns = anchor === null ? data.columns : ANCHOR_FEATURES.filter((name) => train.table.columns.has(name));
+  const columns = anchoring
+    ? ANCHOR_FEATURES.filter((name) => train.table.columns.has(name))
+    : [...data.columns, ...(forecaster === null ? [] : data.forecastColumns)];
   const { schema, warnings } = fitSchema(train.table, columns);
   const shared = {
-    forecaster: anchor === null ? null : fitted(anchor, data.latest),
+    forecaster,
     forecasters,
     member: {
       type: options.model,
       schema,
-      anchored: anchor !== null,
+      anchored: anchoring,
       sequence: isSequence(options.model) ? shapeOf(train.table) : null,
     },
     head: options.head,
-    warnings: anchor === null ? warnings : [],
+    warnings: anchoring ? [] : [...warnings, ...unfitted],
   };
   return options.model === 'trees'
     ? { ...shared, ...learnTrees(options, data.target, schema, train, validation) }
@@ -163,19 +171,49 @@ const shapeOf = (table: Table): { length: number; channels: number } => {
   return { length, channels };
 };
 
-const fitted = (model: Probabilistic, table: Table): Forecaster =>
-  fitForecaster(model, historiesOf(table), { withoutDropOut: 'nbd' });
+/** Of one model: fitted at the latest origin, and at each training origin. */
+type Forecasters = { forecaster: Forecaster; forecasters: Forecaster[] };
 
-const forecastersOf = (model: Probabilistic, data: LearningData): Forecaster[] =>
-  data.origins.map(({ train, validation }) => fitted(model, stackTables([train.table, validation.table])));
+/** Models of one leaderboard share their forecasters. */
+const known = new WeakMap<LearningData, Map<Probabilistic, Forecasters>>();
+
+const forecastersOf = (model: Probabilistic, data: LearningData): Forecasters => {
+  const byModel = known.get(data) ?? new Map<Probabilistic, Forecasters>();
+  known.set(data, byModel);
+  const fit = (table: Table): Forecaster => fitForecaster(model, historiesOf(table), { withoutDropOut: 'nbd' });
+  const made = byModel.get(model) ?? {
+    forecaster: fit(data.latest),
+    forecasters: data.origins.map(({ train, validation }) => fit(stackTables([train.table, validation.table]))),
+  };
+  byModel.set(model, made);
+  return made;
+};
+
+/** What a forecaster cannot be fitted to. */
+const UNFIT = new Set(['not-enough-data', 'not-converged', 'value-invalid']);
+
+/** The forecasters behind FORECAST_FEATURES; null where none are wanted, or with a warning where these data give none. */
+const featureForecasters = (
+  data: LearningData,
+  { forecastFeatures: model }: TrainingOptions,
+): { fitted: Forecasters | null; warnings: Warning[] } => {
+  if (model === 'none' || data.forecastColumns.length === 0) return { fitted: null, warnings: [] };
+  try {
+    return { fitted: forecastersOf(model, data), warnings: [] };
+  } catch (error) {
+    if (!(error instanceof CloveError) || !UNFIT.has(error.code)) throw error;
+    const message = `The features ${data.forecastColumns.join(', ')} were left out, for ${model} could not be fitted: ${error.message}`;
+    return { fitted: null, warnings: [{ code: 'no-forecast-features', message }] };
+  }
+};
 
 const learnProbabilistic = (model: Probabilistic, data: LearningData): Learned => {
-  const forecaster = fitted(model, data.latest);
+  const { forecaster, forecasters } = forecastersOf(model, data);
   return {
     member: { type: model, schema: null, anchored: false, sequence: null },
     head: null,
     forecaster,
-    forecasters: forecastersOf(model, data),
+    forecasters,
     seeds: [],
     onnx: null,
     parameters: Object.keys(forecaster.purchase.parameters).length + Object.keys(forecaster.spend.parameters).length,
@@ -196,10 +234,15 @@ const noDropOut = ({ model, reason }: { model: string; reason: string }): Warnin
 /** Rows ready to be encoded: feature columns, target, and the forecast that is multiplied (null without an anchor). */
 type Inputs = { table: Table; target: Float64Array; forecast: Float64Array | null };
 
-const inputsOf = ({ table, target }: Sample, data: LearningData, forecaster: Forecaster | undefined): Inputs => {
+const inputsOf = (
+  { table, target }: Sample,
+  data: LearningData,
+  forecaster: Forecaster | undefined,
+  anchored: boolean,
+): Inputs => {
   if (forecaster === undefined) return { table, target, forecast: null };
-  const { features, forecast } = withForecast(table, forecaster, horizonOf(data));
-  return { table: features, target, forecast: forecast.value };
+  const { features, forecast } = withForecast(table, forecaster, horizonOf(data), { anchored });
+  return { table: features, target, forecast: anchored ? forecast.value : null };
 };
 
 const horizonOf = ({ horizonDays }: LearningData): number => {

@@ -9,8 +9,9 @@ import {
 } from '@clove/contracts';
 import { type Scorer, createScorer } from '@clove/engine';
 import { type EncodingCounts, encode, noCounts } from '../feature-schema.js';
+import { FORECAST_FEATURE_NAMES } from '../snapshot-features.js';
 import type { Table } from '../table.js';
-import { ANCHOR_SOURCES, HISTORY_COLUMNS, withForecast } from './anchor-features.js';
+import { ANCHOR_SOURCES, HISTORY_COLUMNS, withForecast } from './forecast-features.js';
 import { buyProbability, spendQuantile } from './distribution.js';
 import { memberInput } from './member-input.js';
 
@@ -43,18 +44,14 @@ export const scoreMember = async (
   o: { forecaster: ForecasterParameters | null; horizonDays: number | null; counts: EncodingCounts },
 ): Promise<Float64Array> => {
   const made =
-    o.forecaster === null || o.horizonDays === null ? null : withForecast(table, o.forecaster, o.horizonDays);
+    o.forecaster === null || o.horizonDays === null ? null : withForecast(table, o.forecaster, o.horizonDays, member);
   if (scorer === null || member.schema === null) {
     if (made === null) throw new CloveError('internal', 'A probabilistic member came without its forecaster.');
     return made.forecast.value;
   }
   const { schema, anchored, sequence } = member;
-  const x = memberInput(
-    { schema, anchored, sequence },
-    anchored && made !== null ? made.features : table,
-    anchored && made !== null ? made.forecast.value : null,
-    o.counts,
-  );
+  const forecast = anchored && made !== null ? made.forecast.value : null;
+  const x = memberInput({ schema, anchored, sequence }, made?.features ?? table, forecast, o.counts);
   return Float64Array.from(await scorer.predict(x, table.rows), (value) => Math.max(0, value));
 };
 
@@ -89,16 +86,20 @@ export const withDistribution = (
   };
 };
 
-/** Columns of a table that members read. */
-export const columnsOf = (predictor: Pick<Predictor, 'members'>): string[] => {
-  return [
-    ...new Set(
-      predictor.members.flatMap(({ schema, anchored }) =>
-        schema === null ? HISTORY_COLUMNS : anchored ? ANCHOR_SOURCES : schema.features.map(({ name }) => name),
-      ),
-    ),
-  ];
-};
+/** Columns of a table that members read: those of features, and those that a forecaster makes its own from. */
+export const columnsOf = (predictor: {
+  members: readonly Pick<ModelMember, 'schema' | 'anchored' | 'forecaster'>[];
+}) => [
+  ...new Set(
+    predictor.members.flatMap(({ schema, anchored, forecaster }) => {
+      if (schema === null) return HISTORY_COLUMNS;
+      if (anchored) return ANCHOR_SOURCES;
+      const names = schema.features.map(({ name }) => name);
+      if (forecaster === null) return names;
+      return [...names.filter((name) => !FORECAST_FEATURE_NAMES.includes(name)), ...HISTORY_COLUMNS];
+    }),
+  ),
+];
 
 /** Order days that a model of this manifest reads; null where it reads no sequences. */
 const sequenceOf = ({ predictor }: ModelManifest): { length: number } | null => {

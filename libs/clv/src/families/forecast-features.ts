@@ -1,3 +1,4 @@
+import { FORECAST_FEATURES } from '../snapshot-features.js';
 import type { Column, Table } from '../table.js';
 import { type Forecast, type Forecaster, forecast } from '../probabilistic/forecaster.js';
 import { gammaGammaMean, type GammaGamma } from '../probabilistic/gamma-gamma.js';
@@ -70,16 +71,37 @@ export const HISTORY_COLUMNS: readonly string[] = [
 ];
 
 /**
- * The forecast of each row of a snapshot, and the features of anchored models: what does not extrapolate when the same
- * customers are seen later. Amounts are taken over the forecaster's mean spend an order, so that prices may rise; the
- * forecast itself enters as the logarithm of how many such orders it is worth.
+ * The forecast of each row of a snapshot, and the columns that a learned model reads beside it: of an anchored model those of
+ * ANCHOR_FEATURES, of any other the snapshot's own and behind them FORECAST_FEATURES. The one implementation for training,
+ * where the forecaster is fitted at each origin, and for scoring, where the version carries it.
  */
 export const withForecast = (
   table: Table,
   forecaster: Forecaster,
   horizonDays: number,
+  { anchored }: { anchored: boolean },
 ): { forecast: Forecast; features: Table } => {
   const made = forecast(forecaster, historiesOf(table), horizonDays);
+  const columns = anchored ? anchorColumns(table, forecaster, made) : forecastColumns(table, made);
+  return { forecast: made, features: { ...table, columns } };
+};
+
+const forecastColumns = (table: Table, made: Forecast): Map<string, Column> => {
+  const values: Record<(typeof FORECAST_FEATURES)[number]['name'], Float64Array> = {
+    p_alive: made.pAlive,
+    expected_orders: made.orders,
+    expected_spend: made.value,
+  };
+  const columns = new Map<string, Column>(table.columns);
+  for (const { name } of FORECAST_FEATURES) columns.set(name, { kind: 'numeric', values: values[name] });
+  return columns;
+};
+
+/**
+ * What does not extrapolate when the same customers are seen later. Amounts are taken over the forecaster's mean spend an
+ * order, so that prices may rise; the forecast itself enters as the logarithm of how many such orders it is worth.
+ */
+const anchorColumns = (table: Table, forecaster: Forecaster, made: Forecast): Map<string, Column> => {
   const unit = gammaGammaMean(forecaster.spend.parameters as GammaGamma);
   const numeric = (name: string): Float64Array => {
     const column = table.columns.get(name);
@@ -111,5 +133,5 @@ export const withForecast = (
     const column = table.columns.get(name);
     if (column !== undefined) columns.set(name, column);
   }
-  return { forecast: made, features: { ...table, columns } };
+  return columns;
 };
