@@ -71,7 +71,7 @@ describe('trainNetwork', () => {
     expect(Math.min(...seen)).toBe(seen[bestEpoch - 1]);
     expect(seen[bestEpoch - 1]).toBeLessThan(0.2);
     expect(epochs.at(-1)!.trainLoss).toBeLessThan(epochs[0]!.trainLoss);
-    expect(backend).toMatch(/^onnx-cpu, \d threads?$/);
+    expect(backend).toMatch(/^onnx-cpu, \d threads?, /);
 
     const executor = await compileTraining({ ...job, weightDecay: 0, batchSize: 32, rows: 500, backend: 'auto' });
     executor.load(state);

@@ -12,6 +12,8 @@ export type EngineErrorCode =
   | 'invalid-file'
   /** Use before `load`, or after `release`. */
   | 'not-ready'
+  /** A backend that this machine or this installation does not have. */
+  | 'backend-missing'
   /** onnxruntime refused a graph or failed to run it. */
   | 'runtime';
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { cpuName } from './devices.js';
 import { dropoutPool } from './dropout.js';
 import { EngineError } from './errors.js';
 import { type Loss, type Network, type TrainState, totalSize } from './network.js';
@@ -6,7 +7,15 @@ import { type Feed, type Session, libraryVersions, openSession } from './session
 import { type Carried, adamTables, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
 /** Where training runs. `auto` takes the fastest that is present. */
-export type Backend = 'auto' | 'onnx-cpu';
+export type Backend =
+  | 'auto'
+  | 'onnx-cpu'
+  | 'onnx-webgpu'
+  | 'onnx-cuda'
+  | 'tfjs-node-gpu'
+  | 'tfjs-node'
+  | 'tfjs-wasm'
+  | 'tfjs-cpu';
 
 /** What `compileTraining` compiles. */
 export type TrainingSpec = {
@@ -18,13 +27,15 @@ export type TrainingSpec = {
   /** Rows of an epoch: what they leave over whole batches is the size of its last batch. */
   rows: number;
   backend: Backend;
-  /** Native threads; by the size of a step when left out (see `threadsFor`). */
+  /** onnx-webgpu, onnx-cuda: whether the CPU may run what the device cannot; refused when left out. */
+  cpuFallback?: boolean | undefined;
+  /** onnx-cpu: native threads; by the size of a step when left out (see `threadsFor`). */
   threads?: number;
 };
 
 /** Runs whole epochs of one network natively. One at a time: no call may start before the one before has settled. */
 export interface Executor {
-  /** Backend and threads, such as `onnx-cpu, 1 thread`. */
+  /** Backend, threads and device, such as `onnx-cpu, 1 thread, AMD EPYC 7B13`. */
   readonly backend: string;
   /** Versions of the libraries that compute. */
   readonly versions: Record<string, string>;
@@ -78,22 +89,30 @@ export function threadsFor(network: Network, batchSize: number): number {
 }
 
 /**
- * Compiles a network for training: traces a step, opens the graphs in onnxruntime.
- * @throws EngineError `unsupported-op` or `invalid-network` where it cannot be traced
+ * Rows that the batches of an epoch have: the whole ones, and where some are left the last one.
+ * @throws EngineError `invalid-network` where batch norm has no two rows to go by
  */
-export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
-  const { network, rows } = spec;
+export function batchSizesOf({ network, rows, batchSize: asked }: TrainingSpec): number[] {
   const normalised = network.stats.length > 0;
-  if (rows < 1 || spec.batchSize < 1 || (normalised && Math.min(rows, spec.batchSize) < 2)) {
+  if (rows < 1 || asked < 1 || (normalised && Math.min(rows, asked) < 2)) {
     throw new EngineError(
       'invalid-network',
-      `${rows} rows in batches of ${spec.batchSize} cannot be trained; batch norm needs batches of at least 2.`,
+      `${rows} rows in batches of ${asked} cannot be trained; batch norm needs batches of at least 2.`,
     );
   }
-  const batchSize = Math.min(spec.batchSize, rows);
-  const threads = spec.threads ?? threadsFor(network, batchSize);
+  const batchSize = Math.min(asked, rows);
   const left = rows % batchSize;
-  const sizes = left > (normalised ? 1 : 0) ? [batchSize, left] : [batchSize];
+  return left > (normalised ? 1 : 0) ? [batchSize, left] : [batchSize];
+}
+
+/**
+ * Compiles a network for training on the processor: traces a step, opens whole epochs as loops in onnxruntime.
+ * @throws EngineError `unsupported-op` or `invalid-network` where it cannot be traced
+ */
+export async function compileLoop(spec: TrainingSpec): Promise<Executor> {
+  const { network } = spec;
+  const sizes = batchSizesOf(spec);
+  const threads = spec.threads ?? threadsFor(network, sizes[0]!);
 
   const sessions: Session[] = [];
   const open = async (onnx: Uint8Array): Promise<Session> => {
@@ -136,7 +155,7 @@ class OnnxExecutor implements Executor {
   ) {
     this.network = spec.network;
     this.carried = carriedOf(spec.network);
-    this.backend = `onnx-cpu, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    this.backend = `onnx-cpu, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${cpuName()}`;
   }
 
   async trainEpoch(i: Parameters<Executor['trainEpoch']>[0]): ReturnType<Executor['trainEpoch']> {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { compileTraining } from './executor.js';
+import { compileTraining } from './backends.js';
 import { exportOnnx } from './export.js';
 import { type Network, initialState } from './network.js';
 import { createScorer } from './scorer.js';

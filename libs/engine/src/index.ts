@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 export { EngineError, type EngineErrorCode } from './errors.js';
-export { type Backend, type Executor, type TrainingSpec, compileTraining } from './executor.js';
+export { BACKENDS, type BackendReport, compileTraining, probeBackends } from './backends.js';
+export { type Backend, type Executor, type TrainingSpec } from './executor.js';
 export { exportOnnx } from './export.js';
 export { mapRows } from './map-rows.js';
 export {

@@ -13,7 +13,7 @@ import { type Port, encodeModel } from './onnx.js';
 import { TraceBackend, trace, traceAnyRows } from './trace.js';
 
 /** Adam's constants, the defaults of torch.optim.Adam (Kingma & Ba 2015). */
-const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /**
  * What Adam's step t = done + 1, done + 2, … needs besides the gradient, in double precision.
@@ -259,7 +259,7 @@ export const named = (specs: readonly ParamSpec[], tensors: readonly tf.Tensor[]
   Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
 
 /** The other way round; says which is missing. */
-function inOrder(specs: readonly ParamSpec[], tensors: Tensors): tf.Tensor[] {
+export function inOrder(specs: readonly ParamSpec[], tensors: Tensors): tf.Tensor[] {
   return specs.map(({ name }) => {
     const tensor = tensors[name];
     if (tensor === undefined)
@@ -279,7 +279,7 @@ function unpacked(b: TraceBackend, specs: readonly ParamSpec[], flat: string): t
 /** Lays tensors out one after the other. */
 const packed = (tensors: tf.Tensor[]): tf.Tensor1D => tf.concat1d(tensors.map((tensor) => tf.reshape(tensor, [-1])));
 
-function scalar(loss: tf.Scalar): tf.Scalar {
+export function scalar(loss: tf.Scalar): tf.Scalar {
   if (loss.size === 1) return tf.reshape(loss, []);
   throw new EngineError(
     'invalid-network',
