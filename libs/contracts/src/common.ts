@@ -23,6 +23,8 @@ export const ID_PREFIX = {
   run: 'run',
   leaderboard: 'lbd',
   aliasMove: 'mov',
+  auditEntry: 'aud',
+  modelImport: 'imp',
   model: 'mdl',
   version: 'ver',
   evaluation: 'evl',

@@ -181,6 +181,19 @@ export const Dataset = z.object({
 });
 export type Dataset = z.infer<typeof Dataset>;
 
+/** What was made of a dataset, and what keeps it from being deleted. */
+export const DatasetDependents = z.object({
+  runs: z.number().int(),
+  leaderboards: z.number().int(),
+  evaluations: z.number().int(),
+  predictions: z.number().int(),
+  models: z.array(z.string()).describe('versions trained on it, as name@number; at most 100'),
+  activeJobs: z
+    .array(z.object({ id: z.string(), kind: z.string(), status: z.string() }))
+    .describe('jobs that use it now: while there is one, it cannot be deleted'),
+});
+export type DatasetDependents = z.infer<typeof DatasetDependents>;
+
 /** Body of `POST /v1/datasets/generate`. */
 export const GenerateDataset = GeneratorOptions.extend({ name: Name.optional() });
 export type GenerateDataset = z.infer<typeof GenerateDataset>;

@@ -58,6 +58,15 @@ export const Job = z.object({
 });
 export type Job = z.infer<typeof Job>;
 
+/** A line of what was going on in a job. Lines that would differ from the one before in figures only are one. */
+export const JobLogLine = z.object({
+  number: z.number().int().min(1),
+  attempt: z.number().int().min(0).describe('0: before the first'),
+  at: Instant,
+  message: z.string(),
+});
+export type JobLogLine = z.infer<typeof JobLogLine>;
+
 /** What `202 Accepted` answers: the job to poll and the resource that it makes. */
 export const Accepted = z.object({ job: Job, id: z.string().describe('id of the resource being made') });
 export type Accepted = z.infer<typeof Accepted>;

@@ -224,6 +224,7 @@ export type Model = z.infer<typeof Model>;
 export const SetAlias = z.object({
   version: z.number().int().min(1),
   force: z.boolean().default(false).describe('move `champion` though a gate fails; the history of the alias keeps it'),
+  reason: z.string().max(500).default('').describe('why, for the history of the alias'),
 });
 export type SetAlias = z.infer<typeof SetAlias>;
 
@@ -236,9 +237,24 @@ export const AliasMove = z.object({
   forced: z.boolean().describe('made against a failing gate'),
   gates: z.array(GateResult).describe('of moves of `champion`, at their time'),
   movedBy: z.string(),
+  reason: z.string(),
   createdAt: Instant,
 });
 export type AliasMove = z.infer<typeof AliasMove>;
+
+/** Body of `POST /v1/models/{name}/aliases/{alias}/rollback`. */
+export const RollBack = SetAlias.pick({ reason: true });
+export type RollBack = z.infer<typeof RollBack>;
+
+/** What a move of an alias would change, and whether the gates let it. Nothing is changed by asking. */
+export const AliasPreview = z.object({
+  alias: z.string(),
+  from: ModelVersionSummary.nullable().describe('where it points now; null: nowhere'),
+  to: ModelVersionSummary,
+  passed: z.boolean().describe('false: it takes `force`'),
+  gates: z.array(GateResult).describe('of moves of `champion`; empty for other aliases and where nothing changes'),
+});
+export type AliasPreview = z.infer<typeof AliasPreview>;
 
 /**
  * Names a version: its id, `name` (champion, or else the latest), `name@alias` or `name@number`.

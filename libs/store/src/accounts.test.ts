@@ -1,3 +1,4 @@
+import type { AuditEntry, AuditQuery, AuditResource } from '@clove/contracts';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { newId } from './ids.js';
@@ -26,7 +27,8 @@ describe('users', () => {
   test('ensuring a user twice keeps the user and changes the password', async () => {
     const again = await registry.users.ensure({ username: 'admin', passwordHash: 'second' });
     expect(again.id).toBe(userId);
-    expect(await registry.users.find('admin')).toEqual({ id: userId, username: 'admin', passwordHash: 'second' });
+    expect(await registry.users.find('admin')).toEqual({ ...again, passwordHash: 'second' });
+    expect(again).toMatchObject({ role: 'admin', disabledAt: null });
     expect(await registry.users.get(userId)).toEqual(again);
     expect(await registry.users.find('nobody')).toBeNull();
     await expect(registry.users.get(newId('user'))).rejects.toMatchObject({ code: 'not-found' });
@@ -40,12 +42,92 @@ describe('users', () => {
   });
 });
 
+describe('users who may not', () => {
+  const made = (username: string, role: 'admin' | 'analyst' | 'viewer') =>
+    registry.users.create({ username, passwordHash: 'x', role });
+
+  test('a name is given once, and is one that can be read', async () => {
+    const user = await made('ada', 'viewer');
+    expect(user).toMatchObject({ username: 'ada', role: 'viewer', disabledAt: null });
+    await expect(made('ada', 'admin')).rejects.toMatchObject({ code: 'conflict' });
+    await expect(made('a b', 'admin')).rejects.toMatchObject({ code: 'invalid-input' });
+    const { items } = await registry.users.list({ limit: 1 });
+    expect(items).toEqual([user]);
+  });
+
+  test('a disabled user has no session and no key; enabled again the keys work, the sessions are gone', async () => {
+    const user = await made('grace', 'analyst');
+    const later = new Date(Date.now() + 60_000);
+    await registry.sessions.create(user.id, 'grace-session', later);
+    await registry.apiKeys.create(user.id, { name: 'k', prefix: 'p', hash: 'grace-key', scope: 'read' });
+    const off = await registry.users.update(user.id, { disabled: true });
+    expect(off.disabledAt).not.toBeNull();
+    expect(await registry.sessions.find('grace-session')).toBeNull();
+    expect(await registry.apiKeys.find('grace-key')).toBeNull();
+    expect((await registry.users.update(user.id, { disabled: false })).disabledAt).toBeNull();
+    expect(await registry.sessions.find('grace-session')).toBeNull();
+    expect(await registry.apiKeys.find('grace-key')).toMatchObject({
+      user: { role: 'analyst' },
+      key: { scope: 'read' },
+    });
+  });
+
+  test('a new password ends the sessions but the one that is kept', async () => {
+    const user = await made('kay', 'analyst');
+    const later = new Date(Date.now() + 60_000);
+    for (const hash of ['kay-1', 'kay-2']) await registry.sessions.create(user.id, hash, later);
+    await registry.users.update(user.id, { passwordHash: 'new', keepSession: 'kay-2' });
+    expect(await registry.sessions.find('kay-1')).toBeNull();
+    expect(await registry.sessions.find('kay-2')).not.toBeNull();
+    await registry.sessions.removeAll(user.id);
+    expect(await registry.sessions.find('kay-2')).toBeNull();
+  });
+
+  test('of two administrators who demote each other at once one stays', async () => {
+    const other = freshUrl(inject('databaseUrl'));
+    await migrate(other);
+    const alone = openRegistry(other);
+    const [a, b] = await Promise.all(
+      ['a', 'b'].map((username) => alone.users.create({ username, passwordHash: 'x', role: 'admin' })),
+    );
+    const outcomes = await Promise.allSettled([
+      alone.users.update(a!.id, { role: 'viewer' }),
+      alone.users.update(b!.id, { disabled: true }),
+    ]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } });
+    await alone.close();
+  });
+});
+
+describe('the audit list', () => {
+  const add = (actor: string, resource: AuditEntry['resource']) =>
+    registry.audit.add({ actor, via: 'session', action: 'test', resource, details: { a: 1 }, requestId: 'r' });
+
+  test('is filtered by actor and resource, newest first; a model finds its versions and aliases, not its neighbours', async () => {
+    await add('ada', { type: 'model', id: 'shop' });
+    await add('ada', { type: 'model', id: 'shop@champion' });
+    await add('bob', { type: 'model', id: 'shop2@1' });
+    await add('bob', { type: 'user', id: 'usr_x' });
+    const list = async (query: Partial<AuditQuery>, hidden: AuditResource[] = []) =>
+      (await registry.audit.list({ limit: 50, ...query }, hidden)).items.map(({ resource }) => resource?.id);
+    expect(await list({})).toEqual(['usr_x', 'shop2@1', 'shop@champion', 'shop']);
+    expect(await list({}, ['user'])).toEqual(['shop2@1', 'shop@champion', 'shop']);
+    expect(await list({ resourceType: 'model', resourceId: 'shop' })).toEqual(['shop@champion', 'shop']);
+    expect(await list({ actor: 'bob' })).toEqual(['usr_x', 'shop2@1']);
+    expect(await list({ action: 'nothing' })).toEqual([]);
+  });
+});
+
 describe('sessions', () => {
   test('a session is found until it expires or is removed', async () => {
     const soon = new Date(Date.now() + 60_000);
     await registry.sessions.create(userId, 'live', soon);
     await registry.sessions.create(userId, 'over', new Date(Date.now() - 1));
-    expect(await registry.sessions.find('live')).toMatchObject({ id: userId, username: 'admin' });
+    expect(await registry.sessions.find('live')).toMatchObject({
+      user: { id: userId, username: 'admin' },
+      expiresAt: soon.toISOString(),
+    });
     expect(await registry.sessions.find('over')).toBeNull();
     await registry.sessions.create(userId, 'next', soon);
     const { rows } = await psql.query("SELECT 1 FROM sessions WHERE token_hash = 'over'");
@@ -58,17 +140,21 @@ describe('sessions', () => {
 
 describe('API keys', () => {
   test('a key is found by its hash until it is revoked, and never shows it', async () => {
-    const key = await registry.apiKeys.create(userId, { name: 'ci', prefix: 'clv_ab', hash: 'hash' });
+    const key = await registry.apiKeys.create(userId, { name: 'ci', prefix: 'clv_ab', hash: 'hash', scope: 'write' });
     expect(key).toEqual({
       id: key.id,
       name: 'ci',
       prefix: 'clv_ab',
+      scope: 'write',
+      expiresAt: null,
       createdAt: key.createdAt,
       lastUsedAt: null,
       revokedAt: null,
     });
-    expect(await registry.apiKeys.find('hash')).toMatchObject({ id: userId });
-    await expect(registry.apiKeys.create(userId, { name: 'b', prefix: 'p', hash: 'hash' })).rejects.toMatchObject({
+    expect(await registry.apiKeys.find('hash')).toMatchObject({ user: { id: userId }, key: { id: key.id } });
+    await expect(
+      registry.apiKeys.create(userId, { name: 'b', prefix: 'p', hash: 'hash', scope: 'write' }),
+    ).rejects.toMatchObject({
       code: 'conflict',
     });
     const stranger = await registry.users.ensure({ username: 'stranger', passwordHash: 'x' });
@@ -80,8 +166,18 @@ describe('API keys', () => {
     expect(await registry.apiKeys.find('hash')).toBeNull();
   });
 
+  test('a key that has run out opens nothing', async () => {
+    const make = (hash: string, expiresAt: string) =>
+      registry.apiKeys.create(userId, { name: 'short', prefix: 'p', hash, scope: 'write', expiresAt });
+    const later = new Date(Date.now() + 60_000).toISOString();
+    expect(await make('runs-on', later)).toMatchObject({ expiresAt: later });
+    await make('ran-out', new Date(Date.now() - 1).toISOString());
+    expect(await registry.apiKeys.find('runs-on')).not.toBeNull();
+    expect(await registry.apiKeys.find('ran-out')).toBeNull();
+  });
+
   test('the use of a key is noted at most once a minute', async () => {
-    const { id } = await registry.apiKeys.create(userId, { name: 'used', prefix: 'p', hash: 'used' });
+    const { id } = await registry.apiKeys.create(userId, { name: 'used', prefix: 'p', hash: 'used', scope: 'read' });
     const lastUsed = async () => (await registry.apiKeys.list(userId)).find((key) => key.id === id)?.lastUsedAt;
     await registry.apiKeys.find('used');
     const first = await lastUsed();

@@ -1,14 +1,25 @@
-import { ApiKey, Name, User } from '@clove/contracts';
+import { ApiKey, CloveError, Instant, Name, User, Username } from '@clove/contracts';
 import { check, notFound, shown, type Database } from './database.js';
 import type { ApiKeyModel, UserModel } from './generated/models.js';
 import { newId } from './ids.js';
+import { page } from './paging.js';
 import type { ApiKeys, Sessions, Users } from './registry.js';
 
 /** How exactly `lastUsedAt` of a key is kept: writing it at every request would cost a write a request. */
 const LAST_USED_STEP_MS = 60_000;
 
-const toUser = ({ id, username, createdAt }: UserModel): User =>
-  shown(User, { id, username, createdAt: createdAt.toISOString() }, `user (${id})`);
+const toUser = ({ id, username, role, disabledAt, createdAt }: UserModel): User =>
+  shown(
+    User,
+    {
+      id,
+      username,
+      role,
+      disabledAt: disabledAt?.toISOString() ?? null,
+      createdAt: createdAt.toISOString(),
+    },
+    `user (${id})`,
+  );
 
 const toApiKey = (row: ApiKeyModel): ApiKey =>
   shown(
@@ -17,12 +28,17 @@ const toApiKey = (row: ApiKeyModel): ApiKey =>
       id: row.id,
       name: row.name,
       prefix: row.prefix,
+      scope: row.scope,
       createdAt: row.createdAt.toISOString(),
+      expiresAt: row.expiresAt?.toISOString() ?? null,
       lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
       revokedAt: row.revokedAt?.toISOString() ?? null,
     },
     `API key (${row.id})`,
   );
+
+/** Those who can administer users. */
+const ADMINS = { role: 'admin', disabledAt: null } as const;
 
 export function openUsers(db: Database): Users {
   return {
@@ -30,17 +46,64 @@ export function openUsers(db: Database): Users {
       toUser(
         await db.user.upsert({
           where: { username },
-          create: { id: newId('user'), username, passwordHash },
-          update: { passwordHash },
+          create: { id: newId('user'), username, passwordHash, role: 'admin' },
+          update: { passwordHash, role: 'admin', disabledAt: null },
         }),
       ),
-    find: (username) =>
-      db.user.findUnique({ where: { username }, select: { id: true, username: true, passwordHash: true } }),
+
+    create: async ({ username, passwordHash, role }) => {
+      const name = check(Username, username, 'user name');
+      if ((await db.user.count({ where: { username: name } })) > 0) {
+        throw new CloveError('conflict', `There is a user ${name} already; choose another name.`, {
+          pointer: '/username',
+        });
+      }
+      return toUser(await db.user.create({ data: { id: newId('user'), username: name, passwordHash, role } }));
+    },
+
+    list: (query) => page(query, (args) => db.user.findMany(args), toUser),
+
+    find: async (username) => {
+      const row = await db.user.findUnique({ where: { username } });
+      return row === null ? null : { ...toUser(row), passwordHash: row.passwordHash };
+    },
+
     get: async (id) => {
       const row = await db.user.findUnique({ where: { id } });
       if (row === null) throw notFound('user', id);
       return toUser(row);
     },
+
+    update: (id, { role, disabled, passwordHash, keepSession }) =>
+      db.$transaction(async (tx) => {
+        // every administrator's row: of two changes at once the second sees the outcome of the first
+        const admins = await tx.$queryRaw<{ id: string }[]>`
+          SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY id FOR UPDATE`;
+        const row = await tx.user.findUnique({ where: { id } });
+        if (row === null) throw notFound('user', id);
+        const leaves = (role !== undefined && role !== ADMINS.role) || disabled === true;
+        if (leaves && admins.length === 1 && admins[0]?.id === id) {
+          throw new CloveError(
+            'conflict',
+            `${row.username} is the only administrator in force; make another one before.`,
+          );
+        }
+        if (disabled === true || passwordHash !== undefined) {
+          await tx.session.deleteMany({
+            where: { userId: id, ...(keepSession === undefined ? {} : { tokenHash: { not: keepSession } }) },
+          });
+        }
+        return toUser(
+          await tx.user.update({
+            where: { id },
+            data: {
+              ...(role === undefined ? {} : { role }),
+              ...(passwordHash === undefined ? {} : { passwordHash }),
+              ...(disabled === undefined ? {} : { disabledAt: disabled ? (row.disabledAt ?? new Date()) : null }),
+            },
+          }),
+        );
+      }),
   };
 }
 
@@ -52,23 +115,34 @@ export function openSessions(db: Database): Sessions {
     },
     find: async (tokenHash) => {
       const row = await db.session.findUnique({
-        where: { tokenHash, expiresAt: { gt: new Date() } },
+        where: { tokenHash, expiresAt: { gt: new Date() }, user: { disabledAt: null } },
         include: { user: true },
       });
-      return row === null ? null : toUser(row.user);
+      return row === null ? null : { user: toUser(row.user), expiresAt: row.expiresAt.toISOString() };
     },
     remove: async (tokenHash) => {
       await db.session.deleteMany({ where: { tokenHash } });
+    },
+    removeAll: async (userId) => {
+      await db.session.deleteMany({ where: { userId } });
     },
   };
 }
 
 export function openApiKeys(db: Database): ApiKeys {
   return {
-    create: async (userId, { name, prefix, hash }) =>
+    create: async (userId, { name, prefix, hash, scope, expiresAt }) =>
       toApiKey(
         await db.apiKey.create({
-          data: { id: newId('apiKey'), userId, name: check(Name, name, 'name of the API key'), prefix, hash },
+          data: {
+            id: newId('apiKey'),
+            userId,
+            name: check(Name, name, 'name of the API key'),
+            prefix,
+            hash,
+            scope,
+            expiresAt: expiresAt === undefined ? null : new Date(check(Instant, expiresAt, 'end of the API key')),
+          },
         }),
       ),
     list: async (userId) => {
@@ -76,9 +150,17 @@ export function openApiKeys(db: Database): ApiKeys {
       return rows.map(toApiKey);
     },
     find: async (hash) => {
-      const row = await db.apiKey.findUnique({ where: { hash, revokedAt: null }, include: { user: true } });
-      if (row === null) return null;
       const now = new Date();
+      const row = await db.apiKey.findUnique({
+        where: {
+          hash,
+          revokedAt: null,
+          user: { disabledAt: null },
+          OR: [{ expiresAt: null }, { expiresAt: { gt: now } }],
+        },
+        include: { user: true },
+      });
+      if (row === null) return null;
       const noted = new Date(now.getTime() - LAST_USED_STEP_MS);
       if (row.lastUsedAt === null || row.lastUsedAt < noted) {
         // of many requests at once one writes
@@ -87,7 +169,7 @@ export function openApiKeys(db: Database): ApiKeys {
           data: { lastUsedAt: now },
         });
       }
-      return toUser(row.user);
+      return { user: toUser(row.user), key: toApiKey(row) };
     },
     revoke: async (userId, id) => {
       const { count } = await db.apiKey.updateMany({

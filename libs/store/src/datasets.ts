@@ -45,6 +45,25 @@ export async function holdDataset(tx: Queryable, id: string, usable: readonly Da
   );
 }
 
+/** Jobs that use the dataset now, oldest first. */
+function activeJobs(tx: Queryable, id: string) {
+  const ofDataset = { datasetId: id };
+  return tx.job.findMany({
+    where: {
+      status: { in: ['queued', 'running'] },
+      OR: [
+        { dataset: { id } },
+        { run: ofDataset },
+        { leaderboard: ofDataset },
+        { evaluation: ofDataset },
+        { prediction: ofDataset },
+      ],
+    },
+    select: { id: true, kind: true, status: true },
+    orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+  });
+}
+
 export function openDatasets(db: Database): Datasets {
   const get = async (id: string) => {
     const row = await db.dataset.findUnique({ where: { id } });
@@ -72,25 +91,32 @@ export function openDatasets(db: Database): Datasets {
 
     source: async (id) => sourceOf(await get(id)),
 
+    dependents: async (id) => {
+      const ofDataset = { where: { datasetId: id } };
+      await get(id);
+      const [runs, leaderboards, evaluations, predictions, versions, jobs] = await Promise.all([
+        db.run.count(ofDataset),
+        db.leaderboard.count(ofDataset),
+        db.evaluation.count(ofDataset),
+        db.prediction.count(ofDataset),
+        db.modelVersion.findMany({
+          where: { OR: [{ run: { datasetId: id } }, { leaderboard: { datasetId: id } }] },
+          select: { number: true, model: { select: { name: true } } },
+          orderBy: { createdAt: 'desc' },
+          take: 100,
+        }),
+        activeJobs(db, id),
+      ]);
+      const models = versions.map(({ number, model }) => `${model.name}@${number}`);
+      return { runs, leaderboards, evaluations, predictions, models, activeJobs: jobs };
+    },
+
     remove: (id) =>
       db.$transaction(async (tx) => {
         const [locked] = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM datasets WHERE id = ${id} FOR UPDATE`;
         if (locked === undefined) throw notFound('dataset', id);
-        const ofDataset = { datasetId: id };
-        const user = await tx.job.findFirst({
-          where: {
-            status: { in: ['queued', 'running'] },
-            OR: [
-              { dataset: { id } },
-              { run: ofDataset },
-              { leaderboard: ofDataset },
-              { evaluation: ofDataset },
-              { prediction: ofDataset },
-            ],
-          },
-          select: { id: true, kind: true, status: true },
-        });
-        if (user !== null) {
+        const [user] = await activeJobs(tx, id);
+        if (user !== undefined) {
           throw new CloveError(
             'conflict',
             `Dataset ${id} is in use by ${user.kind} job ${user.id}, which is ${user.status}; cancel it or wait for its end.`,

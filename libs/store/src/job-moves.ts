@@ -1,6 +1,7 @@
 import { CloveError, JOB_TRANSITIONS, JobStatus, type Job, type JobError } from '@clove/contracts';
 import { json, notFound, type Queryable } from './database.js';
 import { Prisma } from './generated/client.js';
+import { logJob } from './job-log.js';
 
 /** Statuses from which a job may move to `to`. */
 const legalFrom = (to: JobStatus): JobStatus[] =>
@@ -33,6 +34,14 @@ function changes(move: Move, now: Date): Prisma.JobUncheckedUpdateManyInput {
     startedAt: null,
     finishedAt: null,
   };
+}
+
+/** What the log of the job says of a move. */
+function lineOf(move: Move, attempt: number): string {
+  if (move.to === 'running') return `attempt ${attempt} starts on ${move.worker}`;
+  if (move.to === 'failed') return `failed: ${move.error.message}`;
+  if (move.to !== 'queued') return move.to;
+  return 'error' in move ? `attempt ${attempt} failed and will be made again: ${move.error.message}` : 'queued again';
 }
 
 /**
@@ -71,6 +80,8 @@ export async function moveJob(tx: Queryable, id: string, move: Move): Promise<nu
     await tx.job.updateMany({ where: { id, startedAt: null }, data: { startedAt: now } });
     await tx.jobAttempt.create({ data: { jobId: id, number: attempt, worker: move.worker, startedAt: now } });
   }
+
+  await logJob(tx, id, lineOf(move, attempt));
 
   if (moved.kind === 'ingest') {
     if (retried) {

@@ -1,7 +1,8 @@
-import { CloveError, JOBS, Job, JobError, JobKind, isTerminal, type JobStatus } from '@clove/contracts';
+import { CloveError, JOBS, Job, JobError, JobKind, JobLogLine, isTerminal, type JobStatus } from '@clove/contracts';
 import { check, notFound, shown, storable, type Database, type Queryable } from './database.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
+import { logJob, sameButFigures } from './job-log.js';
 import { moveJob } from './job-moves.js';
 import { page } from './paging.js';
 import type { Jobs, QueuedJob } from './registry.js';
@@ -112,6 +113,16 @@ export function openJobs(db: Database): Jobs {
   return {
     get: async (id) => toJob(await get(db, id)),
 
+    log: async (id, after) => {
+      const rows = await db.jobLogLine.findMany({
+        where: { jobId: id, number: { gt: after } },
+        orderBy: { number: 'asc' },
+        omit: { jobId: true },
+      });
+      if (rows.length === 0 && (await db.job.count({ where: { id } })) === 0) throw notFound('job', id);
+      return rows.map((row) => shown(JobLogLine, { ...row, at: row.at.toISOString() }, `log of job (${id})`));
+    },
+
     list: ({ status, kind, ...query }) =>
       page(
         query,
@@ -186,15 +197,19 @@ export function openJobs(db: Database): Jobs {
       const stage = storable(state.stage);
       const progress = check(Job.shape.progress, Math.min(1, Math.max(0, state.progress)), 'progress');
       // revision grows only with what a reader can see
-      const [row] = await db.$queryRaw<{ cancelRequested: boolean }[]>`
+      const [row] = await db.$queryRaw<{ cancelRequested: boolean; former: string }[]>`
         UPDATE jobs SET
           beat_at = now(),
-          revision = revision + CASE WHEN progress = ${progress} AND stage = ${stage} THEN 0 ELSE 1 END,
+          revision = jobs.revision + CASE WHEN jobs.progress = ${progress} AND jobs.stage = ${stage} THEN 0 ELSE 1 END,
           progress = ${progress},
           stage = ${stage}
-        WHERE id = ${jobId} AND status = 'running'
-        RETURNING cancel_requested AS "cancelRequested"`;
-      if (row !== undefined) return row;
+        FROM jobs AS before
+        WHERE jobs.id = ${jobId} AND jobs.status = 'running' AND before.id = jobs.id
+        RETURNING jobs.cancel_requested AS "cancelRequested", before.stage AS former`;
+      if (row !== undefined) {
+        if (!sameButFigures(row.former, stage)) await logJob(db, jobId, stage);
+        return { cancelRequested: row.cancelRequested };
+      }
       await get(db, jobId);
       return { cancelRequested: true };
     },

@@ -9,7 +9,7 @@ import {
   type GateResult,
   type Metrics,
 } from '@clove/contracts';
-import { check, json, notFound, shown, type Database, type Queryable } from './database.js';
+import { check, json, notFound, shown, storable, type Database, type Queryable } from './database.js';
 import { gatesOf, withOwnEvaluation } from './gates.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
@@ -116,6 +116,68 @@ async function keepMove(
   await tx.aliasMove.create({ data: { id: newId('aliasMove'), ...move, gates: json(gates) } });
 }
 
+/** A version with what its summary and the gates look at. */
+async function numbered(tx: Queryable, modelId: string, name: string, number: number) {
+  const version =
+    number > MAX_NUMBER
+      ? null
+      : await tx.modelVersion.findUnique({
+          where: { modelId_number: { modelId, number } },
+          include: withParts,
+          omit: { manifest: true, artifacts: true },
+        });
+  if (version === null) throw notFound('model version', `${name}@${number}`);
+  return version;
+}
+
+/** Points an alias at a version and keeps the move; the model is locked. @throws CloveError 'gate-failed' without `force` */
+async function move(
+  tx: Queryable,
+  to: {
+    modelId: string;
+    name: string;
+    alias: string;
+    number: number;
+    former: number | null;
+    force: boolean;
+    movedBy: string;
+    reason: string;
+  },
+): Promise<void> {
+  const { modelId, name, alias, number, former, force, movedBy, reason } = to;
+  const version = await numbered(tx, modelId, name, number);
+  if (former === number) return;
+  const gates = alias === CHAMPION ? await gatesOf(tx, version) : [];
+  const failed = gates.filter(({ passed }) => !passed);
+  if (failed.length > 0 && !force) {
+    throw new CloveError(
+      'gate-failed',
+      `${name}@${number} does not become champion: ${failed.map(({ message }) => message).join(' ')} ` +
+        'Train a better version, or move the alias with force.',
+      {
+        gates,
+        errors: failed.map(({ message }) => ({ pointer: '/version', detail: message })),
+      },
+    );
+  }
+  // versions are never removed, and a foreign key holds the alias to one
+  await tx.modelAlias.upsert({
+    where: { modelId_alias: { modelId, alias } },
+    create: { modelId, alias, number },
+    update: { number },
+  });
+  await keepMove(tx, {
+    modelId,
+    alias,
+    number,
+    former,
+    forced: failed.length > 0,
+    gates,
+    movedBy,
+    reason: storable(reason),
+  });
+}
+
 export function openModels(db: Database): Models {
   const byNumber = async (name: string, number: number) => {
     if (number > MAX_NUMBER) throw notFound('model version', `${name}@${number}`);
@@ -157,40 +219,48 @@ export function openModels(db: Database): Models {
       return byNumber(name, number);
     },
 
-    setAlias: async (name, alias, number, { force = false, movedBy = 'unknown' } = {}) => {
+    setAlias: async (name, alias, number, { force = false, movedBy = 'unknown', reason = '' } = {}) => {
       check(Slug, alias, 'alias');
       const { id: modelId } = await get(db, name);
       await db.$transaction(async (tx) => {
         const former = await formerOf(tx, modelId, alias);
-        const version =
-          number > MAX_NUMBER
-            ? null
-            : await tx.modelVersion.findUnique({
-                where: { modelId_number: { modelId, number } },
-                include: withOwnEvaluation,
-              });
-        if (version === null) throw notFound('model version', `${name}@${number}`);
-        if (former === number) return;
-        const gates = alias === CHAMPION ? await gatesOf(tx, version) : [];
-        const failed = gates.filter(({ passed }) => !passed);
-        if (failed.length > 0 && !force) {
+        await move(tx, { modelId, name, alias, number, former, force, movedBy, reason });
+      });
+      return toModel(await get(db, name));
+    },
+
+    previewAlias: async (name, alias, number) => {
+      check(Slug, alias, 'alias');
+      const { id: modelId, aliases } = await get(db, name);
+      const former = aliases.find((known) => known.alias === alias)?.number ?? null;
+      const to = await numbered(db, modelId, name, number);
+      const from = former === null || former === number ? to : await numbered(db, modelId, name, former);
+      const gates = alias === CHAMPION && former !== number ? await gatesOf(db, to) : [];
+      return {
+        alias,
+        from: former === null ? null : toSummary(from),
+        to: toSummary(to),
+        passed: gates.every(({ passed }) => passed),
+        gates,
+      };
+    },
+
+    rollBack: async (name, alias, { movedBy = 'unknown', reason = '' } = {}) => {
+      const { id: modelId } = await get(db, name);
+      await db.$transaction(async (tx) => {
+        const former = await formerOf(tx, modelId, alias);
+        const last = await tx.aliasMove.findFirst({
+          where: { modelId, alias },
+          orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+        });
+        if (last === null || last.former === null) {
           throw new CloveError(
-            'gate-failed',
-            `${name}@${number} does not become champion: ${failed.map(({ message }) => message).join(' ')} ` +
-              'Train a better version, or move the alias with force.',
-            {
-              gates,
-              errors: failed.map(({ message }) => ({ pointer: '/version', detail: message })),
-            },
+            'conflict',
+            `${name}@${alias} cannot be rolled back: its history has no place where it pointed before.`,
           );
         }
-        // versions are never removed, and a foreign key holds the alias to one
-        await tx.modelAlias.upsert({
-          where: { modelId_alias: { modelId, alias } },
-          create: { modelId, alias, number },
-          update: { number },
-        });
-        await keepMove(tx, { modelId, alias, number, former, forced: failed.length > 0, gates, movedBy });
+        const number = last.former;
+        await move(tx, { modelId, name, alias, number, former, force: true, movedBy, reason });
       });
       return toModel(await get(db, name));
     },

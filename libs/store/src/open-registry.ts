@@ -1,4 +1,5 @@
 import { openApiKeys, openSessions, openUsers } from './accounts.js';
+import { openAudit } from './audit.js';
 import { connect, guarded, place, translate } from './database.js';
 import { openDatasets } from './datasets.js';
 import { openEvaluations } from './evaluations.js';
@@ -25,6 +26,7 @@ export function openRegistry(databaseUrl: string, options: { maxConnections?: nu
     users: guarded(openUsers(db), where),
     sessions: guarded(openSessions(db), where),
     apiKeys: guarded(openApiKeys(db), where),
+    audit: guarded(openAudit(db), where),
     idempotency: guarded(openIdempotency(db), where),
     ping: async () => {
       try {

@@ -15,8 +15,13 @@
 import type {
   AliasMove,
   ApiKey,
+  AliasPreview,
   ArtifactName,
+  AuditEntry,
+  AuditQuery,
+  AuditResource,
   Dataset,
+  DatasetDependents,
   DatasetProfile,
   DatasetSource,
   Day,
@@ -26,9 +31,11 @@ import type {
   Job,
   JobError,
   JobKind,
+  JobLogLine,
   JobPayload,
   JobStatus,
   Json,
+  KeyScope,
   Leaderboard,
   LeaderboardOptions,
   LeaderboardReport,
@@ -41,6 +48,7 @@ import type {
   PageQuery,
   Prediction,
   PredictionSummary,
+  Role,
   Run,
   RunSummary,
   TrainingOptions,
@@ -55,6 +63,8 @@ export type QueuedJob = {
 
 export interface Jobs {
   get(id: string): Promise<Job>;
+  /** What was going on in it, oldest first. @param after number of the last line that is known; 0: from the start */
+  log(id: string, after: number): Promise<JobLogLine[]>;
   /** Newest first. */
   list(query: PageQuery & { status?: JobStatus | undefined; kind?: JobKind | undefined }): Promise<Page<Job>>;
   /** queued → cancelled at once; running → the worker is told at its next beat; terminal → 'illegal-transition'. */
@@ -107,6 +117,8 @@ export interface Datasets {
   /** Newest first. */
   list(query: PageQuery): Promise<Page<Dataset>>;
   source(id: string): Promise<DatasetSource>;
+  /** What was made of it, and which jobs use it now. */
+  dependents(id: string): Promise<DatasetDependents>;
   /**
    * Removes the row; what was made of the dataset stays, without the reference. 'conflict' while a job uses it. The
    * files are the caller's to remove afterwards.
@@ -125,8 +137,16 @@ export interface Runs {
     requestId: string;
   }): Promise<{ run: Run; job: Job; attempt: 1 }>;
   get(id: string): Promise<Run>;
+  /** In the order of `ids`. 'not-found' naming the first that is not there. */
+  getAll(ids: readonly string[]): Promise<Run[]>;
   /** Newest first. */
-  list(query: PageQuery & { datasetId?: string | undefined }): Promise<Page<RunSummary>>;
+  list(
+    query: PageQuery & {
+      datasetId?: string | undefined;
+      modelName?: string | undefined;
+      status?: JobStatus | undefined;
+    },
+  ): Promise<Page<RunSummary>>;
   /** Writes one epoch's figures over those that may be there. */
   putEpoch(runId: string, epoch: Epoch): Promise<void>;
   /** For an attempt that starts again from the first epoch. */
@@ -194,7 +214,19 @@ export interface Models {
    * Points `alias` (a Slug) at a version and keeps the move. `champion` moves only to a version that passes the gates, or
    * with `force`: else 'gate-failed', with what each gate says. Moves of one model happen one after the other.
    */
-  setAlias(name: string, alias: string, number: number, by?: { force?: boolean; movedBy?: string }): Promise<Model>;
+  setAlias(
+    name: string,
+    alias: string,
+    number: number,
+    by?: { force?: boolean; movedBy?: string; reason?: string },
+  ): Promise<Model>;
+  /** What `setAlias` would change, and what the gates say of it now. */
+  previewAlias(name: string, alias: string, number: number): Promise<AliasPreview>;
+  /**
+   * Points the alias where it pointed before its last move; made twice it is back. No gate holds it up, for the version was
+   * good enough before; the history keeps what they say. 'conflict' where there is no place to go back to.
+   */
+  rollBack(name: string, alias: string, by?: { movedBy?: string; reason?: string }): Promise<Model>;
   removeAlias(name: string, alias: string, movedBy?: string): Promise<void>;
   /** Every move of the model's aliases since its second version, newest first; the first version is champion unmoved. */
   moves(name: string, query: PageQuery): Promise<Page<AliasMove>>;
@@ -237,28 +269,57 @@ export interface Predictions {
 }
 
 export interface Users {
-  /** Makes the user, or gives the one that is there this password. */
+  /** Makes the administrator of the environment, or brings the user that is there to this password, the role admin and in force. */
   ensure(input: { username: string; passwordHash: string }): Promise<User>;
-  find(username: string): Promise<{ id: string; username: string; passwordHash: string } | null>;
+  /** 'conflict' where the name is taken. */
+  create(input: { username: string; passwordHash: string; role: Role }): Promise<User>;
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<User>>;
+  /** With the hash of the password, for a sign-in. */
+  find(username: string): Promise<(User & { passwordHash: string }) | null>;
   get(id: string): Promise<User>;
+  /**
+   * Changes what is given. A new password and `disabled` end the sessions of the user, but for the one of `keepSession`.
+   * 'conflict' where nobody could administer users afterwards.
+   */
+  update(
+    id: string,
+    change: {
+      role?: Role | undefined;
+      disabled?: boolean | undefined;
+      passwordHash?: string | undefined;
+      keepSession?: string | undefined;
+    },
+  ): Promise<User>;
 }
 
 export interface Sessions {
   create(userId: string, tokenHash: string, expiresAt: Date): Promise<void>;
-  /** Null where there is none or it has expired. */
-  find(tokenHash: string): Promise<User | null>;
+  /** Null where there is none, it has expired or its user is disabled. */
+  find(tokenHash: string): Promise<{ user: User; expiresAt: string } | null>;
   remove(tokenHash: string): Promise<void>;
+  /** Ends every session of the user. */
+  removeAll(userId: string): Promise<void>;
 }
 
 export interface ApiKeys {
   /** 'conflict' where this very key exists, revoked or not. */
-  create(userId: string, input: { name: string; prefix: string; hash: string }): Promise<ApiKey>;
+  create(
+    userId: string,
+    input: { name: string; prefix: string; hash: string; scope: KeyScope; expiresAt?: string | undefined },
+  ): Promise<ApiKey>;
   /** All of the user's keys, newest first, revoked ones too. */
   list(userId: string): Promise<ApiKey[]>;
-  /** Null where there is none or it is revoked. Notes the use, at most once a minute. */
-  find(hash: string): Promise<User | null>;
+  /** Null where there is none, it is revoked or has run out, or its user is disabled. Notes the use, at most once a minute. */
+  find(hash: string): Promise<{ user: User; key: ApiKey } | null>;
   /** A key that is already revoked stays as it is. */
   revoke(userId: string, id: string): Promise<void>;
+}
+
+export interface Audit {
+  add(entry: Omit<AuditEntry, 'id' | 'createdAt'>): Promise<void>;
+  /** Newest first. @param hidden kinds of resources that the reader is not to see */
+  list(query: AuditQuery, hidden?: readonly AuditResource[]): Promise<Page<AuditEntry>>;
 }
 
 /** One `Idempotency-Key`, as one user sent it to one route. */
@@ -289,6 +350,7 @@ export interface Registry {
   readonly users: Users;
   readonly sessions: Sessions;
   readonly apiKeys: ApiKeys;
+  readonly audit: Audit;
   readonly idempotency: Idempotency;
   /** One round trip to Postgres. */
   ping(): Promise<void>;

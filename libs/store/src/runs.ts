@@ -68,11 +68,30 @@ export function openRuns(db: Database): Runs {
 
     get,
 
-    list: ({ datasetId, ...query }) =>
+    getAll: async (ids) => {
+      const rows = await db.run.findMany({ where: { id: { in: [...ids] } }, include: forRun });
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => {
+        const row = byId.get(id);
+        if (row === undefined) throw notFound('run', id);
+        return toRun(row);
+      });
+    },
+
+    list: ({ datasetId, modelName, status, ...query }) =>
       page(
         query,
         ({ where, ...args }) =>
-          db.run.findMany({ ...args, where: { ...where, ...(datasetId && { datasetId }) }, include: forSummary }),
+          db.run.findMany({
+            ...args,
+            where: {
+              ...where,
+              ...(datasetId && { datasetId }),
+              ...(modelName && { modelName }),
+              ...(status && { job: { status } }),
+            },
+            include: forSummary,
+          }),
         (row) => shown(RunSummary, summary(row), `run (${row.id})`),
       ),
 

@@ -15,7 +15,7 @@ export const newToken = (): string => randomBytes(32).toString('base64url');
 export const tokenHash = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 /** argon2id, with the parameters that its authors' library recommends; off the event loop. */
-const hashPassword = (password: string): Promise<string> => hash(password);
+export const hashPassword = (password: string): Promise<string> => hash(password);
 
 let decoy: Promise<string> | undefined;
 
@@ -55,16 +55,25 @@ export function refuseOpenDoor(env: GatewayEnv): void {
   }
 }
 
-/** Makes sure that the administrator and, if one is set, the API key of the environment exist. */
+/**
+ * @throws CloveError 'conflict' where the environment says what this user's password is: another one would hold until the
+ * next start only
+ */
+export function refuseFixedPassword(env: GatewayEnv, username: string): void {
+  if (username !== env.CLOVE_ADMIN_USERNAME || env.CLOVE_ADMIN_PASSWORD === undefined) return;
+  throw new CloveError(
+    'conflict',
+    `the password of ${username} is the one in CLOVE_ADMIN_PASSWORD: change it there and start the gateway again`,
+  );
+}
+
+/**
+ * Makes sure that the administrator and, if one is set, the API key of the environment exist. A password in the environment is
+ * brought into force; without one, an administrator who is there keeps the one that was chosen.
+ */
 export async function ensureAdmin(env: GatewayEnv, registry: Registry): Promise<void> {
   refuseOpenDoor(env);
-  const username = env.CLOVE_ADMIN_USERNAME;
-  const password = env.CLOVE_ADMIN_PASSWORD ?? LOCAL_PASSWORD;
-  const found = await registry.users.find(username);
-  const user =
-    found !== null && (await checkPassword(found.passwordHash, password))
-      ? found
-      : await registry.users.ensure({ username, passwordHash: await hashPassword(password) });
+  const user = await administrator(env, registry);
 
   if (env.CLOVE_API_KEY === undefined) return;
   const keyHash = tokenHash(env.CLOVE_API_KEY);
@@ -74,6 +83,7 @@ export async function ensureAdmin(env: GatewayEnv, registry: Registry): Promise<
       name: 'CLOVE_API_KEY of the environment',
       prefix: env.CLOVE_API_KEY.slice(0, 8),
       hash: keyHash,
+      scope: 'write',
     });
   } catch (error) {
     if (!(error instanceof CloveError) || error.code !== 'conflict') throw error;
@@ -83,4 +93,14 @@ export async function ensureAdmin(env: GatewayEnv, registry: Registry): Promise<
       cause: error,
     });
   }
+}
+
+async function administrator(env: GatewayEnv, registry: Registry): Promise<{ id: string }> {
+  const username = env.CLOVE_ADMIN_USERNAME;
+  const password = env.CLOVE_ADMIN_PASSWORD ?? LOCAL_PASSWORD;
+  const found = await registry.users.find(username);
+  const inForce = found !== null && found.role === 'admin' && found.disabledAt === null;
+  if (inForce && env.CLOVE_ADMIN_PASSWORD === undefined) return found;
+  if (inForce && (await checkPassword(found.passwordHash, password))) return found;
+  return registry.users.ensure({ username, passwordHash: await hashPassword(password) });
 }

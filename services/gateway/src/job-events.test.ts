@@ -1,4 +1,4 @@
-import { Accepted, Epoch, Job, isTerminal } from '@clove/contracts';
+import { Accepted, Epoch, Job, JobLogLine, isTerminal } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { jobEvents, positionOf } from './job-events.js';
 import { type TestGateway, bearer, call, openTestGateway } from './test-support.js';
@@ -89,6 +89,18 @@ describe('the event stream of a job', () => {
     // the run was taken up again before its end, so its epochs may have been told again
     expect([...new Set(epochsOf(events).map((figures) => figures.epoch))]).toEqual([1, 2, 3]);
     expect(epochsOf(events).slice(0, 3)).toEqual([epoch(1), epoch(2), epoch(3)]);
+    // the log: stages that differ in figures only are one line, and the stream tells what the route lists
+    const told = events.filter(({ event }) => event === 'log').map(({ data }) => JobLogLine.parse(data));
+    expect(told.map(({ message }) => message)).toEqual([
+      'attempt 1 starts on a test',
+      'epoch 1',
+      'attempt 2 starts on a test',
+      'succeeded',
+    ]);
+    const listed = (await call(gateway.app, 'GET', `/v1/jobs/${job.id}/log`)).json<{ items: JobLogLine[] }>();
+    expect(listed.items).toEqual(told);
+    const tail = (await call(gateway.app, 'GET', `/v1/jobs/${job.id}/log?after=2`)).json<{ items: JobLogLine[] }>();
+    expect(tail.items).toEqual(told.slice(2));
   });
 
   test('goes on after Last-Event-ID, and has nothing to say once all is told', async () => {
@@ -189,9 +201,9 @@ describe('the event stream of a job', () => {
   });
 
   test('reads only positions of its own', () => {
-    expect(positionOf('12.1.3')).toEqual({ revision: 12, attempt: 1, epoch: 3 });
-    for (const bad of [undefined, '', '12', '1.2', '-1.0.0', '1.2.3.4', '9999999999.1.1', 'x.y.z']) {
-      expect(positionOf(bad)).toEqual({ revision: 0, attempt: 0, epoch: 0 });
+    expect(positionOf('12.1.3.7')).toEqual({ revision: 12, attempt: 1, epoch: 3, line: 7 });
+    for (const bad of [undefined, '', '12', '1.2', '-1.0.0.0', '1.2.3', '1.2.3.4.5', '9999999999.1.1.1', 'w.x.y.z']) {
+      expect(positionOf(bad)).toEqual({ revision: 0, attempt: 0, epoch: 0, line: 0 });
     }
   });
 });

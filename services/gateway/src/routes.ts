@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Gateway } from './gateway.js';
+import { installAudit } from './plugins/audit.js';
 import { requireAuthentication } from './plugins/authentication.js';
+import { auditRoutes } from './routes/audit.js';
 import { datasetRoutes } from './routes/datasets.js';
 import { evaluationRoutes } from './routes/evaluations.js';
 import { jobRoutes } from './routes/jobs.js';
@@ -11,6 +13,7 @@ import { runRoutes } from './routes/runs.js';
 import { sampleRoutes } from './routes/sample.js';
 import { sessionRoutes } from './routes/session.js';
 import { systemRoutes } from './routes/system.js';
+import { userRoutes } from './routes/users.js';
 
 /** Every route of the gateway; those under `/v1` behind the one check of who asks. */
 export async function installRoutes(app: FastifyInstance, gateway: Gateway): Promise<void> {
@@ -18,6 +21,7 @@ export async function installRoutes(app: FastifyInstance, gateway: Gateway): Pro
   await app.register(
     async (v1) => {
       requireAuthentication(v1, gateway);
+      installAudit(v1, gateway);
       await v1.register(sessionRoutes(gateway));
       await v1.register(datasetRoutes(gateway));
       await v1.register(runRoutes(gateway));
@@ -27,6 +31,8 @@ export async function installRoutes(app: FastifyInstance, gateway: Gateway): Pro
       await v1.register(evaluationRoutes(gateway));
       await v1.register(jobRoutes(gateway));
       await v1.register(sampleRoutes);
+      await v1.register(userRoutes(gateway));
+      await v1.register(auditRoutes(gateway));
     },
     { prefix: '/v1' },
   );

@@ -77,6 +77,18 @@ import {
   Predictor,
   PredictiveDistribution,
   Preset,
+  AliasPreview,
+  AuditEntry,
+  AuditResource,
+  ChangePassword,
+  CreateUser,
+  DatasetDependents,
+  JobLogLine,
+  KeyScope,
+  Me,
+  Role,
+  RollBack,
+  UpdateUser,
 } from '@clove/contracts';
 import { z } from 'zod';
 
@@ -92,6 +104,10 @@ export const bodies = {
   StartEvaluation: StartEvaluation.strict(),
   ScoreRequest: ScoreRequest.strict(),
   SetAlias: SetAlias.strict(),
+  RollBack: RollBack.strict(),
+  CreateUser: CreateUser.strict(),
+  UpdateUser: UpdateUser.strict(),
+  ChangePassword: ChangePassword.strict(),
 } as const;
 
 /** Fields of `POST /v1/predictions` from an upload, beside its files. */
@@ -124,8 +140,12 @@ export const pages = {
   PredictionPage: pageOf(Prediction),
   EvaluationPage: pageOf(Evaluation),
   JobPage: pageOf(Job),
+  UserPage: pageOf(User),
+  AuditPage: pageOf(AuditEntry),
 } as const;
 
+export const Runs = z.object({ items: z.array(Run) });
+export const JobLog = z.object({ items: z.array(JobLogLine) });
 export const ApiKeys = z.object({ items: z.array(ApiKey) });
 const Artifact = z.object({
   name: ArtifactName,
@@ -153,6 +173,7 @@ export const params = {
   prediction: z.object({ id: idOf('prd') }),
   evaluation: z.object({ id: idOf('evl') }),
   apiKey: z.object({ id: idOf('key') }),
+  user: z.object({ id: idOf('usr') }),
   model: z.object({ name: Slug }),
   version: z.object({ name: Slug, version: z.coerce.number().int().min(1) }),
   artifact: z.object({ name: Slug, version: z.coerce.number().int().min(1), artifact: ArtifactName }),
@@ -163,7 +184,20 @@ export const params = {
 export const queries = {
   page: PageQuery.strict(),
   jobs: PageQuery.extend({ status: JobStatus.optional(), kind: JobKind.optional() }).strict(),
-  runs: PageQuery.extend({ datasetId: idOf('ds').optional() }).strict(),
+  runs: PageQuery.extend({
+    datasetId: idOf('ds').optional(),
+    modelName: Slug.optional(),
+    status: JobStatus.optional(),
+  }).strict(),
+  compare: z.strictObject({
+    ids: z
+      .string()
+      .transform((text) => text.split(','))
+      .pipe(z.array(idOf('run')).min(1).max(20))
+      .describe('ids of runs, separated by commas'),
+  }),
+  preview: z.strictObject({ version: z.coerce.number().int().min(1) }),
+  log: z.strictObject({ after: z.coerce.number().int().min(0).default(0).describe('number of the last line known') }),
   leaderboards: PageQuery.extend({ datasetId: idOf('ds').optional() }).strict(),
   evaluations: PageQuery.extend({ versionId: idOf('ver').optional() }).strict(),
   download: z.strictObject({ format: z.enum(['csv', 'parquet']).default('csv') }),
@@ -217,11 +251,21 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ...forms,
   ...pages,
   ApiKeys,
+  Runs,
+  JobLog,
+  JobLogLine,
   Artifact,
   Artifacts,
   VersionMetrics,
   Problem,
   User,
+  Me,
+  Role,
+  KeyScope,
+  AuditEntry,
+  AuditResource,
+  AliasPreview,
+  DatasetDependents,
   ApiKey,
   NewApiKey,
   Warning,

@@ -173,7 +173,10 @@ describe('the administrator', () => {
     await ensureAdmin({ ...gateway.gateway.env, CLOVE_ADMIN_PASSWORD: 'another one' }, registry);
     expect((await login('admin', 'admin', {}, '10.0.0.9')).statusCode).toBe(401);
     expect((await login('admin', 'another one', {}, '10.0.0.9')).statusCode).toBe(200);
+    // without a password in the environment the one that was chosen stays
     await ensureAdmin(gateway.gateway.env, registry);
+    expect((await login('admin', 'another one', {}, '10.0.0.9')).statusCode).toBe(200);
+    await ensureAdmin({ ...gateway.gateway.env, CLOVE_ADMIN_PASSWORD: 'admin' }, registry);
     expect((await login('admin', 'admin', {}, '10.0.0.9')).statusCode).toBe(200);
   });
 

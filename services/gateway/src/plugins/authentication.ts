@@ -1,4 +1,4 @@
-import { CloveError, type User } from '@clove/contracts';
+import { CloveError, type Me, type Role, mayAct } from '@clove/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isLoopback, tokenHash, usesLocalPassword } from '../credentials.js';
 import type { Gateway } from '../gateway.js';
@@ -6,19 +6,37 @@ import type { Gateway } from '../gateway.js';
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; null before the check and on public routes. Read it through `userOf`. */
-    user: User | null;
+    user: Me | null;
+    /** Hash of the session's token; null without a session. */
+    sessionHash: string | null;
   }
   interface FastifyContextConfig {
     /** True for a route that needs no credential. */
     public?: boolean;
+    /** The least role that the route takes; left out: `viewer` to read, `analyst` to change something. */
+    role?: Role;
+    /** True for a route that changes nothing though its method says so. */
+    readsOnly?: boolean;
   }
 }
 
 export const SESSION_COOKIE = 'clove_session';
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+type RouteAccess = { method: string | string[]; config: { public?: boolean; role?: Role; readsOnly?: boolean } };
+
+/** Whether a route only reads, by which the scope of a key and the audit list go. */
+export const readsOnly = ({ method, config }: RouteAccess): boolean =>
+  config.readsOnly === true || [method].flat().every((one) => SAFE_METHODS.has(one));
+
+/** The least role that a route takes; null: anybody, without a credential. The one rule of who may do what. */
+export const roleOf = (route: RouteAccess): Role | null => {
+  if (route.config.public === true) return null;
+  return route.config.role ?? (readsOnly(route) ? 'viewer' : 'analyst');
+};
+
 /** The user of an authenticated request. */
-export function userOf(request: FastifyRequest): User {
+export function userOf(request: FastifyRequest): Me {
   if (request.user === null) throw unauthenticated();
   return request.user;
 }
@@ -49,13 +67,34 @@ function refuseOtherSites(request: FastifyRequest): void {
   }
 }
 
+const accessOf = (request: FastifyRequest): RouteAccess => ({
+  method: request.method,
+  config: request.routeOptions.config,
+});
+
+/** @throws CloveError 'forbidden' where the role of the user or the scope of the key is too small for the route */
+function requireAccess(request: FastifyRequest, me: Me): void {
+  const access = accessOf(request);
+  const needed = roleOf(access);
+  if (needed !== null && !mayAct(me.role, needed)) {
+    throw new CloveError(
+      'forbidden',
+      `this takes the role ${needed}${needed === 'admin' ? '' : ' or admin'}; ${me.username} has the role ${me.role}: ask an administrator`,
+    );
+  }
+  if (me.scope === 'read' && !readsOnly(access)) {
+    throw new CloveError('forbidden', 'this API key may only read; use one with the scope write');
+  }
+}
+
 /**
- * Holds every route of this scope to a session cookie or an API key, before its body is read. While admin/admin is in
- * force the request must also be addressed to this machine by a loopback name: a page whose domain was pointed at
- * 127.0.0.1, or a proxy in front, does not get in.
+ * Holds every route of this scope to a session cookie or an API key of a user whose role may use it, before its body is
+ * read. While admin/admin is in force the request must also be addressed to this machine by a loopback name: a page whose
+ * domain was pointed at 127.0.0.1, or a proxy in front, does not get in.
  */
 export function requireAuthentication(app: FastifyInstance, { env, registry }: Gateway): void {
   app.decorateRequest('user', null);
+  app.decorateRequest('sessionHash', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     if (usesLocalPassword(env) && !isLoopback(request.hostname)) {
@@ -66,13 +105,23 @@ export function requireAuthentication(app: FastifyInstance, { env, registry }: G
     }
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (bearer === undefined) refuseOtherSites(request);
-    if (request.routeOptions.config.public === true) return;
+    if (roleOf(accessOf(request)) === null) return;
     if (bearer !== undefined) {
-      request.user = await registry.apiKeys.find(tokenHash(bearer));
+      const found = await registry.apiKeys.find(tokenHash(bearer));
+      if (found !== null) {
+        const { user, key } = found;
+        request.user = { ...user, via: 'api-key', scope: key.scope, expiresAt: key.expiresAt };
+      }
     } else {
       const token = request.cookies[SESSION_COOKIE];
-      if (token !== undefined) request.user = await registry.sessions.find(tokenHash(token));
+      if (token !== undefined) {
+        request.sessionHash = tokenHash(token);
+        const found = await registry.sessions.find(request.sessionHash);
+        if (found !== null)
+          request.user = { ...found.user, via: 'session', scope: 'write', expiresAt: found.expiresAt };
+      }
     }
     if (request.user === null) throw unauthenticated();
+    requireAccess(request, request.user);
   });
 }

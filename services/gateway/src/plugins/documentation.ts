@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { FormName, bodies } from '../schemas.js';
-import { SESSION_COOKIE } from './authentication.js';
+import { SESSION_COOKIE, roleOf } from './authentication.js';
 
 /** Component names of a form with files and, where the route takes one in its place, of a JSON body. */
 type Form = { name: FormName; json?: keyof typeof bodies };
@@ -91,6 +91,8 @@ const TAGS = [
   'jobs',
   'session',
   'api keys',
+  'users',
+  'audit',
   'system',
 ];
 
@@ -117,7 +119,7 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
           'Predicts what each customer will spend in the next N days. Long work is answered with 202 and a job to watch. ' +
           'Errors are problem details (RFC 9457) with a JSON pointer for each bad field. Lists page by `cursor`: give the ' +
           '`next` of the page before. POST takes an `Idempotency-Key`. Requests may bring an `X-Request-Id`, which the ' +
-          'answer, the jobs and the logs of the workers repeat.',
+          'answer, the jobs and the logs of the workers repeat. `x-role` of an operation is the least role that it takes.',
       },
       tags: TAGS.map((name) => ({ name })),
       components: {
@@ -131,10 +133,12 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
     transform: (input) => {
       const { url, schema } = jsonSchemaTransform(input);
       const { method, config } = input.route as RouteOptions;
+      const role = url.startsWith('/v1/') ? roleOf({ method, config: config ?? {} }) : null;
       return {
         url,
         schema: {
           ...schema,
+          ...(role === null ? {} : { 'x-role': role }),
           ...(config?.form === undefined ? {} : { body: formBody(config.form) }),
           ...(method === 'POST' && config?.public !== true ? { headers: IDEMPOTENCY_HEADER } : {}),
         },

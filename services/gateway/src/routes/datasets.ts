@@ -1,4 +1,4 @@
-import { Accepted, CloveError, Dataset, DatasetProfile, RowPage, RowsQuery } from '@clove/contracts';
+import { Accepted, CloveError, Dataset, DatasetDependents, DatasetProfile, RowPage, RowsQuery } from '@clove/contracts';
 import { artifactKeys, newId } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
@@ -168,6 +168,20 @@ export const datasetRoutes =
         await readProfile(id);
         return ask(gateway, request, { type: 'rows', source: { type: 'dataset', id }, query: request.query }, RowPage);
       },
+    );
+
+    app.get(
+      '/datasets/:id/dependents',
+      {
+        schema: {
+          operationId: 'getDatasetDependents',
+          summary: 'What was made of a dataset, and which jobs keep it from being deleted',
+          tags,
+          params: params.dataset,
+          response: { 200: json('Counts and names', DatasetDependents), ...guarded('not-found') },
+        },
+      },
+      async (request) => registry.datasets.dependents(request.params.id),
     );
 
     app.delete(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Accepted, Job } from '@clove/contracts';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
@@ -5,10 +6,16 @@ import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { isDone, jobEvents, positionOf } from '../job-events.js';
 import { accepted, enqueue, removePrevious } from '../queueing.js';
-import { file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
+import { JobLog, file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
 
 /** A stream lives as long as its job; the reader comes back where this ends it. */
 const STREAM_LIMIT_MS = 24 * 3600 * 1000;
+
+const POLLING = 'Made for polling: the answer has an ETag, and If-None-Match gets 304 while nothing has changed.';
+
+/** Names what a body says, so that a client that has it already need not be sent it. */
+const etagOf = (body: unknown): string =>
+  `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`;
 
 /** Jobs: the work that makes datasets, runs, evaluations and predictions. */
 export const jobRoutes =
@@ -27,10 +34,17 @@ export const jobRoutes =
           summary: 'List jobs, newest first',
           tags,
           querystring: queries.jobs,
-          response: { 200: json('One page', pages.JobPage), ...guarded('invalid-input') },
+          description: POLLING,
+          response: { 200: json('One page', pages.JobPage), 304: noContent, ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.jobs.list(request.query),
+      async (request, reply) => {
+        const body = await registry.jobs.list(request.query);
+        const etag = etagOf(body);
+        reply.header('etag', etag).header('cache-control', 'private, no-cache');
+        if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
+        return body;
+      },
     );
 
     app.get(
@@ -39,12 +53,34 @@ export const jobRoutes =
         schema: {
           operationId: 'getJob',
           summary: 'Get a job: its status, progress, attempts and error',
+          description: POLLING,
           tags,
           params: params.job,
-          response: { 200: json('The job', Job), ...guarded('not-found') },
+          response: { 200: json('The job', Job), 304: noContent, ...guarded('not-found') },
         },
       },
-      async (request) => registry.jobs.get(request.params.id),
+      async (request, reply) => {
+        const body = await registry.jobs.get(request.params.id);
+        const etag = etagOf(body);
+        reply.header('etag', etag).header('cache-control', 'private, no-cache');
+        if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
+        return body;
+      },
+    );
+
+    app.get(
+      '/jobs/:id/log',
+      {
+        schema: {
+          operationId: 'getJobLog',
+          summary: 'What was going on in a job, line by line',
+          tags,
+          params: params.job,
+          querystring: queries.log,
+          response: { 200: json('The lines, oldest first', JobLog), ...guarded('not-found', 'invalid-input') },
+        },
+      },
+      async (request) => ({ items: await registry.jobs.log(request.params.id, request.query.after) }),
     );
 
     app.get(
@@ -55,7 +91,8 @@ export const jobRoutes =
           operationId: 'watchJob',
           summary: 'Watch a job: server-sent events until it ends',
           description:
-            '`event: job` with the whole Job at each change and, for a training, `event: epoch` with each Epoch. ' +
+            '`event: job` with the whole Job at each change, `event: log` with each JobLogLine and, for a training, ' +
+            '`event: epoch` with each Epoch. ' +
             'Last-Event-ID resumes; 204 where it has been told to the end.',
           tags,
           params: params.job,

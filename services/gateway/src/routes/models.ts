@@ -1,7 +1,8 @@
-import { CloveError, Model, ModelVersion } from '@clove/contracts';
+import { AliasPreview, CloveError, Model, ModelVersion } from '@clove/contracts';
 import { artifactKeys } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
+import { hashOf, once } from '../idempotency.js';
 import { userOf } from '../plugins/authentication.js';
 import {
   Artifacts,
@@ -208,7 +209,47 @@ export const modelRoutes =
         registry.models.setAlias(request.params.name, request.params.alias, request.body.version, {
           force: request.body.force,
           movedBy: userOf(request).username,
+          reason: request.body.reason,
         }),
+    );
+
+    app.get(
+      '/models/:name/aliases/:alias/preview',
+      {
+        schema: {
+          operationId: 'previewAlias',
+          summary: 'What pointing an alias at a version would change, and what the gates say of it; changes nothing',
+          tags,
+          params: params.alias,
+          querystring: queries.preview,
+          response: { 200: json('What would change', AliasPreview), ...guarded('not-found', 'invalid-input') },
+        },
+      },
+      async (request) => registry.models.previewAlias(request.params.name, request.params.alias, request.query.version),
+    );
+
+    app.post(
+      '/models/:name/aliases/:alias/rollback',
+      {
+        schema: {
+          operationId: 'rollBackAlias',
+          summary: 'Point an alias where it pointed before its last move',
+          description:
+            'No gate holds it up; the history of the aliases keeps what the gates say. Made twice, it is undone.',
+          tags,
+          params: params.alias,
+          body: bodies.RollBack,
+          response: { 200: json('The model', Model), ...guarded('not-found', 'invalid-input', 'conflict') },
+        },
+      },
+      async (request, reply) =>
+        once(gateway, request, reply, hashOf(request.body), async () => ({
+          status: 200,
+          body: await registry.models.rollBack(request.params.name, request.params.alias, {
+            movedBy: userOf(request).username,
+            reason: request.body.reason,
+          }),
+        })),
     );
 
     app.delete(

@@ -194,6 +194,7 @@ export const predictionRoutes =
     app.post(
       '/score',
       {
+        config: { readsOnly: true },
         schema: {
           operationId: 'score',
           summary: 'Score up to 1,000 customers at once',

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { accepted, enqueue } from '../queueing.js';
-import { bodies, guarded, json, pages, params, queries } from '../schemas.js';
+import { Runs, bodies, guarded, json, pages, params, queries } from '../schemas.js';
 
 /** Runs: trainings, each of which makes a model version. */
 export const runRoutes =
@@ -53,6 +53,20 @@ export const runRoutes =
         },
       },
       async (request) => registry.runs.list(request.query),
+    );
+
+    app.get(
+      '/runs/compare',
+      {
+        schema: {
+          operationId: 'compareRuns',
+          summary: 'Get up to 20 runs with their epochs and evaluations, in the order asked for',
+          tags,
+          querystring: queries.compare,
+          response: { 200: json('The runs', Runs), ...guarded('invalid-input', 'not-found') },
+        },
+      },
+      async (request) => ({ items: await registry.runs.getAll(request.query.ids) }),
     );
 
     app.get(

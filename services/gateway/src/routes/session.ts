@@ -1,14 +1,34 @@
-import { NewApiKey, User } from '@clove/contracts';
+import { CloveError, Me, NewApiKey } from '@clove/contracts';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { checkPassword, isRefusedPassword, newToken, tokenHash } from '../credentials.js';
-import { CloveError } from '@clove/contracts';
+import {
+  checkPassword,
+  hashPassword,
+  isRefusedPassword,
+  newToken,
+  refuseFixedPassword,
+  tokenHash,
+} from '../credentials.js';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { LoginThrottle, tooManyTries } from '../login-throttle.js';
 import { SESSION_COOKIE, userOf } from '../plugins/authentication.js';
 import { ApiKeys, bodies, guarded, json, noContent, params, problems } from '../schemas.js';
 
-/** Signing in and out, and API keys. */
+/** Routes of one's own account: every role has one. */
+const own = { role: 'viewer' } as const;
+
+/** When a new key runs out: in the future, and where a key makes it, not after that one. */
+function endOf(me: Me, wanted: string | undefined): string | undefined {
+  const refuse = (why: string) => new CloveError('invalid-input', why, { pointer: '/expiresAt' });
+  if (wanted !== undefined && Date.parse(wanted) <= Date.now()) throw refuse('must lie in the future');
+  if (me.via === 'session' || me.expiresAt === null) return wanted;
+  if (wanted !== undefined && Date.parse(wanted) > Date.parse(me.expiresAt)) {
+    throw refuse(`a key that a key makes must not outlive it: ${me.expiresAt} at the latest`);
+  }
+  return wanted ?? me.expiresAt;
+}
+
+/** Signing in and out, one's own password, and API keys. */
 export const sessionRoutes =
   ({ env, registry, ...rest }: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
@@ -28,7 +48,7 @@ export const sessionRoutes =
           security: [],
           body: bodies.Login,
           response: {
-            200: json('Signed in', User),
+            200: json('Signed in', Me),
             ...problems('unauthenticated', 'forbidden', 'invalid-input', 'too-many-requests'),
           },
         },
@@ -42,21 +62,25 @@ export const sessionRoutes =
         }
         const found = await registry.users.find(username);
         const fits = await checkPassword(found?.passwordHash, password);
-        if (!fits || found === null || isRefusedPassword(env, password)) {
+        if (!fits || found === null || found.disabledAt !== null || isRefusedPassword(env, password)) {
           throw new CloveError('unauthenticated', 'the user name or the password is wrong');
         }
         throttle.clear(request.ip, username);
         const token = newToken();
         const seconds = Math.round(env.SESSION_HOURS * 3600);
-        await registry.sessions.create(found.id, tokenHash(token), new Date(Date.now() + seconds * 1000));
+        const expires = new Date(Date.now() + seconds * 1000);
+        await registry.sessions.create(found.id, tokenHash(token), expires);
         reply.setCookie(SESSION_COOKIE, token, { ...cookie, maxAge: seconds });
-        return registry.users.get(found.id);
+        const { passwordHash: _passwordHash, ...user } = found;
+        request.user = { ...user, via: 'session', scope: 'write', expiresAt: expires.toISOString() };
+        return request.user;
       },
     );
 
     app.post(
       '/logout',
       {
+        config: own,
         schema: {
           operationId: 'logout',
           summary: 'Sign out: ends the session',
@@ -76,17 +100,71 @@ export const sessionRoutes =
       {
         schema: {
           operationId: 'getMe',
-          summary: 'Who is signed in',
+          summary: 'Who is signed in, in which role, and until when',
           tags: ['session'],
-          response: { 200: json('The user of this credential', User), ...guarded() },
+          response: { 200: json('The user of this credential', Me), ...guarded() },
         },
       },
       async (request) => userOf(request),
     );
 
+    app.put(
+      '/me/password',
+      {
+        config: own,
+        schema: {
+          operationId: 'changePassword',
+          summary: 'Change your password; ends your other sessions',
+          tags: ['session'],
+          body: bodies.ChangePassword,
+          response: {
+            204: noContent,
+            ...guarded('invalid-input', 'conflict', 'too-many-requests'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { id, username } = userOf(request);
+        const waitSeconds = throttle.note(request.ip, username);
+        if (waitSeconds > 0) {
+          reply.header('retry-after', String(waitSeconds));
+          throw tooManyTries(waitSeconds);
+        }
+        refuseFixedPassword(env, username);
+        const found = await registry.users.find(username);
+        if (!(await checkPassword(found?.passwordHash, request.body.current))) {
+          throw new CloveError('invalid-input', 'this is not your present password', { pointer: '/current' });
+        }
+        throttle.clear(request.ip, username);
+        await registry.users.update(id, {
+          passwordHash: await hashPassword(request.body.password),
+          ...(request.sessionHash === null ? {} : { keepSession: request.sessionHash }),
+        });
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.delete(
+      '/me/sessions',
+      {
+        config: own,
+        schema: {
+          operationId: 'signOutEverywhere',
+          summary: 'End all your sessions, this one too',
+          tags: ['session'],
+          response: { 204: noContent, ...guarded() },
+        },
+      },
+      async (request, reply) => {
+        await registry.sessions.removeAll(userOf(request).id);
+        return reply.clearCookie(SESSION_COOKIE, cookie).code(204).send(null);
+      },
+    );
+
     app.post(
       '/api-keys',
       {
+        config: own,
         schema: {
           operationId: 'createApiKey',
           summary: 'Make an API key; its secret is shown this once',
@@ -104,7 +182,8 @@ export const sessionRoutes =
           async () => {
             const secret = `clv_${newToken()}`;
             const key = await registry.apiKeys.create(userOf(request).id, {
-              name: request.body.name,
+              ...request.body,
+              expiresAt: endOf(userOf(request), request.body.expiresAt),
               prefix: secret.slice(0, 12),
               hash: tokenHash(secret),
             });
@@ -131,6 +210,7 @@ export const sessionRoutes =
     app.delete(
       '/api-keys/:id',
       {
+        config: own,
         schema: {
           operationId: 'revokeApiKey',
           summary: 'Revoke an API key',
