@@ -2,7 +2,32 @@ import { z } from 'zod';
 import { Instant, Slug, Warning, idOf } from './common.js';
 import { JobStatus } from './job-status.js';
 import { LintFinding, Metrics, ProtocolReport, Spread } from './metrics.js';
-import { Family, TrainingOptions } from './run.js';
+import { Family, PurchaseModel, TrainingOptions } from './run.js';
+
+/**
+ * What a leaderboard can rank, by the names that `models` takes. `anchored-…` and `ensemble-…` build on the probabilistic model that
+ * does best at the rehearsal; the name of a row says which. `feedforward-mse` and those after it are for a table of customers; it
+ * and those before it for orders.
+ */
+export const LeaderboardModel = z.enum([
+  ...PurchaseModel.options,
+  'feedforward-ziln',
+  'trees-tweedie',
+  'transformer-ziln',
+  'anchored-trees',
+  'anchored-feedforward',
+  'anchored-feedforward-tweedie',
+  'anchored-lstm',
+  'anchored-gru',
+  'anchored-mean',
+  'ensemble-mean',
+  'ensemble-geometric-mean',
+  'feedforward-mse',
+  'feedforward-silu-mse',
+  'trees-mse',
+  'networks-and-trees',
+]);
+export type LeaderboardModel = z.infer<typeof LeaderboardModel>;
 
 /** What a leaderboard is asked for: the protocol of a training, and how much to try. */
 export const LeaderboardOptions = TrainingOptions.pick({
@@ -19,6 +44,12 @@ export const LeaderboardOptions = TrainingOptions.pick({
   threads: true,
 }).extend({
   seeds: z.number().int().min(1).max(20).default(3).describe('seeds of each trained model; their spread is reported'),
+  models: z
+    .array(LeaderboardModel)
+    .min(1)
+    .max(LeaderboardModel.options.length)
+    .optional()
+    .describe('which models to rank, all when left out; the baselines are always beside them'),
 });
 export type LeaderboardOptions = z.infer<typeof LeaderboardOptions>;
 

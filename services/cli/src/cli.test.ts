@@ -194,6 +194,7 @@ describe('leaderboard', () => {
     const rows = ranked['rows'] as { model: string; family: string; metrics: object; sd: object }[];
     expect(rows.map(({ model }) => model)).toContain(ranked['winner']);
     for (const row of rows) {
+      expect(Object.keys(row)).toEqual(['model', 'family', 'metrics', 'sd']);
       expect(Object.keys(row.metrics)).toEqual(
         'rmse mae r2 mape totalBias spearman normalizedGini decileMape wape auc brier coverage80'.split(' '),
       );
@@ -207,6 +208,29 @@ describe('leaderboard', () => {
     expect(read('won.html')).toContain(`Winner: ${ranked['winner'] as string}`);
     const { prediction } = await json('predict --local --model won --data few.csv --out won.csv');
     expect(prediction).toMatchObject({ rows: 150 });
+    if (readdirSync(join(folder, 'won')).includes('checkpoint.safetensors'))
+      expect(ranked['winner']).toMatch(/^feedforward/);
+  }, 180_000);
+
+  test('ranks the models that are asked for, the baselines beside them; names that are none are refused with the list', async () => {
+    await json('generate --generator transactions --customers 250 --seed 8 --out few-orders.csv');
+    const ranked = await json(
+      'leaderboard --local --data few-orders.csv --horizon 60 --seeds 1 --threads 1 --models mbg-nbd,ensemble-mean',
+    );
+    const rows = ranked['rows'] as { model: string; family: string }[];
+    const asked = rows.filter(({ family }) => family !== 'baseline').map(({ model }) => model);
+    expect(asked).toHaveLength(2);
+    expect(asked).toEqual(
+      expect.arrayContaining(['mbg-nbd', expect.stringMatching(/^mean of \S+, networks and trees$/)]),
+    );
+    expect(asked).toContain(ranked['winner']);
+    expect(rows.filter(({ family }) => family === 'baseline')).toHaveLength(3);
+
+    const refused = await refusal('leaderboard --local --data few-orders.csv --models mbg-nbd,lightgbm', 2);
+    expect(refused).toMatch(/--models.*bg-nbd, mbg-nbd, pareto-nbd.*trees-tweedie/);
+    expect(await refusal('leaderboard --local --data few-orders.csv --models trees-mse', 2)).toMatch(
+      /trees-mse is not for orders\. To choose from: bg-nbd/,
+    );
   }, 180_000);
 });
 

@@ -36,7 +36,7 @@ export const claimsOf = (samples: Samples, rehearsal: Samples | null): string[] 
   const buyers = test.target.filter((value) => value > 0).length;
   if (buyers < FEW_BUYERS) {
     claims.push(
-      `Only ${buyers} of ${test.target.length} test customers spend anything: differences between models are mostly chance.`,
+      `Of the ${test.target.length} test customers ${buyers} spend anything: so few that differences between models are mostly chance.`,
     );
   }
   if (windows !== null) {

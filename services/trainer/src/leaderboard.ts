@@ -85,23 +85,29 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
   };
   const samples = await readSamples(source, (stage) => progress(0.01, stage));
   const { protocol, data } = samples;
+  const about = { sequenceLength: SEQUENCE_LENGTH, asked: i.options.models };
+  fieldOf(data, options, { ...about, anchor: null }); // refuses what is none for these data before the work
   const skipped = new Map<string, string>();
   const work = { threads: i.threads, signal: io.signal };
 
   const rehearsal = await readRehearsal(source, samples, (stage) => progress(0.05, stage));
   const decision = await decide(rehearsal, samples, options, {
     ...work,
+    about,
     progress: (share, stage) => progress(0.08 + 0.4 * share, `rehearsal: ${stage}`),
     skipped,
   });
 
-  const field = fieldOf(data, options, decision.anchor, SEQUENCE_LENGTH);
+  const field = fieldOf(data, options, { ...about, anchor: decision.anchor });
+  for (const { model, reason } of field.skipped) skipped.set(model, reason);
   const entries = await enterAll(field, data, {
     ...work,
     progress: (share, stage) => progress(0.5 + 0.4 * share, stage),
     skipped,
   });
-  const chosen = entries.get(decision.winner) ?? entries.get(field.fallback) ?? [...entries.values()][0];
+  const ranking = [...entries.values()].filter(({ contestant }) => field.ranked.has(contestant.name));
+  const named = (name: string) => ranking.find(({ contestant }) => contestant.name === name);
+  const chosen = named(decision.winner) ?? named(field.fallback) ?? ranking[0];
   if (chosen === undefined) {
     throw new CloveError('not-converged', `No model could be learned: ${[...skipped.values()].join(' ')}`);
   }
@@ -130,7 +136,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
   // Nothing is left to choose: from here on the labels of the test rows are read.
   progress(0.95, 'ranking on the test rows');
   const { test } = samples;
-  const ranked = [...entries.values()].map((entry) => rowOf(entry, level(entry), levelSd(entry), test, options.seed));
+  const ranked = ranking.map((entry) => rowOf(entry, level(entry), levelSd(entry), test, options.seed));
   const baselines = computeBaselines({
     kind: data.kind,
     horizonDays: data.horizonDays,
@@ -156,7 +162,10 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
     protocol,
     horizonDays: data.horizonDays,
     winner: chosen.contestant.name,
-    rule: decision.rule,
+    rule:
+      chosen.contestant.name === decision.winner
+        ? decision.rule
+        : `${decision.rule} Of those that are ranked and could be learned on all of the history, ${chosen.contestant.name} stands in.`,
     selection: decision.selection,
     rows: rows.toSorted((a, b) => rankOf(b.metrics, data.kind) - rankOf(a.metrics, data.kind)),
     skipped: [...skipped].map(([model, reason]) => ({ model, reason })),
@@ -218,7 +227,7 @@ const decide = async (
   rehearsal: Samples | null,
   samples: Samples,
   options: TrainingOptions,
-  o: Learning,
+  o: Learning & { about: Pick<Parameters<typeof fieldOf>[2], 'sequenceLength' | 'asked'> },
 ): Promise<Decision> => {
   const nothing = { levels: new Map<string, Level>(), levelErrors: new Map<string, number | null>(), selection: [] };
   if (rehearsal === null) {
@@ -231,7 +240,8 @@ const decide = async (
   }
   const { data, test } = rehearsal;
   const actual = test.target;
-  const first = await enterAll(fieldOf(data, options, null, SEQUENCE_LENGTH, 'probabilistic'), data, o);
+  const simple = fieldOf(data, options, { ...o.about, anchor: null, part: 'probabilistic' });
+  const first = await enterAll(simple, data, o);
   const probabilistic = [...first.values()];
   const scores = drawFigures(
     actual,
@@ -241,11 +251,13 @@ const decide = async (
   const best = indexOfLargest(scores.map((draws) => draws[0]!.score));
   const reference = best < 0 ? null : probabilistic[best]!;
   const anchor = reference === null ? null : (reference.contestant.name as PurchaseModel);
-  const entries = await enterAll(fieldOf(data, options, anchor, SEQUENCE_LENGTH, 'others'), data, o, first);
+  const field = fieldOf(data, options, { ...o.about, anchor, part: 'others' });
+  const entries = await enterAll(field, data, o, first);
   const levels = new Map<string, Level>();
   const levelErrors = new Map<string, number | null>();
   const contenders: { entry: Entry; predicted: Float64Array }[] = [];
   for (const [name, entry] of entries) {
+    if (!field.ranked.has(name) && !simple.ranked.has(name)) continue;
     const level = anchored(entry)
       ? decideLevel(entry, actual, wholeHorizon(rehearsal, samples), options.seed)
       : ownTotal(entry);
@@ -261,7 +273,8 @@ const decide = async (
   }));
   const decided = { anchor, levels, levelErrors, selection };
   if (data.kind === 'features') return { ...decided, ...chooseByError(contenders, actual) };
-  if (reference !== null && untaughtPeak(samples.windows)) {
+  const referred = contenders.some(({ entry }) => entry === reference);
+  if (reference !== null && referred && untaughtPeak(samples.windows)) {
     return {
       ...decided,
       winner: reference.contestant.name,
@@ -269,7 +282,8 @@ const decide = async (
     };
   }
   const older = shareBeyondTraining(samples);
-  const eligible = contenders.filter(({ entry }) => older <= MOST_BEYOND || !extrapolates(entry));
+  const sound = contenders.filter(({ entry }) => older <= MOST_BEYOND || !extrapolates(entry));
+  const eligible = sound.length > 0 ? sound : contenders;
   const drawn = drawFigures(
     actual,
     eligible.map(({ predicted }) => predicted),
@@ -281,7 +295,7 @@ const decide = async (
       eligible.map(({ entry }) => entry),
       drawn,
       reference,
-      older,
+      sound.length > 0 ? older : 0,
     ),
   };
 };
@@ -345,7 +359,7 @@ const chooseWinner = (
   if (at < 0)
     return {
       winner: name(order[0]!),
-      rule: `${RULE}${age} No probabilistic model could be fitted; ${told(order[0]!)} is the best of the others.`,
+      rule: `${RULE}${age} ${reference === null ? 'No probabilistic model could be fitted' : `The best of them here, ${reference.contestant.name}, was not asked for`}; ${told(order[0]!)} is the best of the others.`,
     };
   for (const k of order) {
     if (k === at) break;

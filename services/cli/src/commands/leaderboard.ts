@@ -22,17 +22,12 @@ const figures = (metrics: Metrics) => ({
   coverage80: metrics.coverage80 ?? null,
 });
 
-/** What `--json` says of a ranking. */
+/** What `--json` says of a ranking; what is remarked on single rows stands apart, so that all rows have one shape. */
 const summary = ({ protocol, winner, rows, rule, selection, skipped, claims, lint }: LeaderboardReport) => ({
   protocol,
   winner,
-  rows: rows.map(({ model, family, metrics, sd, note }) => ({
-    model,
-    family,
-    metrics: figures(metrics),
-    sd,
-    ...(note === undefined ? {} : { note }),
-  })),
+  rows: rows.map(({ model, family, metrics, sd }) => ({ model, family, metrics: figures(metrics), sd })),
+  notes: rows.flatMap(({ model, note }) => (note === undefined ? [] : [{ model, note }])),
   rule,
   selection,
   skipped,

@@ -40,11 +40,14 @@ const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter
 const placeholder = (field: FieldShape): string => {
   if (field.enum) return field.enum.join('|');
   if (field.format === 'date') return 'YYYY-MM-DD';
-  if (field.type === 'array') return field.items?.type === 'integer' ? 'n,n,…' : 'name';
+  if (field.type === 'array') return field.items?.type === 'integer' ? 'n,n,…' : listed(field) ? 'name,name,…' : 'name';
   if (field.type === 'integer') return 'n';
   if (field.type === 'number') return 'x';
   return 'text';
 };
+
+/** Whether a field takes several of some names that are known: they stand in one value, with commas between. */
+const listed = (field: FieldShape): boolean => field.type === 'array' && field.items?.enum !== undefined;
 
 const range = (field: FieldShape): string => {
   if (field.exclusiveMinimum !== undefined && field.exclusiveMaximum !== undefined)
@@ -62,6 +65,7 @@ const expectation = (field: FieldShape, issue: string | undefined): string => {
   if (field.type === 'number') return `It takes a number${range(field)}.`;
   if (field.type === 'array' && field.items?.type === 'integer')
     return `It takes whole numbers${range(field.items)}, with commas between: 128,64.`;
+  if (listed(field)) return `It takes some of these, with commas between: ${field.items?.enum?.join(', ')}.`;
   return issue ?? 'It is not allowed.';
 };
 
@@ -71,13 +75,15 @@ const coerce = (field: FieldShape, text: string, before: unknown): unknown => {
   if (field.type === 'integer' || field.type === 'number') return toNumber(text);
   if (field.type !== 'array') return text;
   if (field.items?.type === 'integer') return text.split(',').map(toNumber);
+  if (listed(field)) return text.split(',').map((name) => name.trim());
   return [...(Array.isArray(before) ? before : []), text];
 };
 
 const help = (field: FieldShape): string => {
   const parts = [field.description ?? ''];
   const fallback = field.default;
-  if (field.type === 'array' && field.items?.type !== 'integer') parts.push('(may be repeated)');
+  if (listed(field)) parts.push(`(${field.items?.enum?.join(', ')})`);
+  else if (field.type === 'array' && field.items?.type !== 'integer') parts.push('(may be repeated)');
   if (fallback !== undefined && typeof fallback !== 'boolean' && !(Array.isArray(fallback) && fallback.length === 0))
     parts.push(`(default: ${String(fallback)})`);
   return parts.filter((part) => part !== '').join(' ');
@@ -85,8 +91,8 @@ const help = (field: FieldShape): string => {
 
 /**
  * Makes command-line flags of the fields of a contract: name, help, default and check all come from the contract, so a
- * new option of the contract is a new flag. Numbers are parsed, lists of numbers take commas, lists of names repeat the
- * flag, booleans get a `--no-` form.
+ * new option of the contract is a new flag. Numbers are parsed, lists of numbers and of known names take commas, lists of other
+ * names repeat the flag, booleans get a `--no-` form.
  *
  * @param fields the fields wanted; all that are flags (no nested objects) when left out
  * @param names flags whose name is not the field's own, by field
