@@ -13,7 +13,10 @@ export const ServiceEnv = z.object({
   ...common,
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe('postgresql://user:password@host:port/database'),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('redis://:password@host:port'),
-  ARTIFACTS_DIR: z.string().min(1).describe('folder of the artifact store, shared by all services'),
+  ARTIFACTS_DIR: z
+    .string()
+    .min(1)
+    .describe('the artifact store that all services share: a folder, or s3://bucket/prefix'),
 });
 export type ServiceEnv = z.infer<typeof ServiceEnv>;
 

@@ -1,0 +1,198 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { CloveError } from '@clove/contracts';
+import type { ArtifactStore } from './artifacts.js';
+import { checkedKey } from './checked-key.js';
+import { notFound } from './database.js';
+
+/** Files in the making; no key starts with a dot, so none can name them. */
+const ASIDE = '.aside';
+const LEFT_ASIDE_MS = 24 * 3600 * 1000;
+
+const errno = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** A failed call on the file system as a caller should see it. */
+function translate(error: unknown, key: string, dir: string): unknown {
+  switch (errno(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'EISDIR':
+      return notFound('artifact', key);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new CloveError('no-space', `The artifact store ${dir} is full. Free some space, or delete datasets.`, {
+        cause: error,
+      });
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return new CloveError(
+        'no-space',
+        `The artifact store ${dir} cannot be written. Mount it writable and give this user the right to write.`,
+        { cause: error },
+      );
+    default:
+      return error;
+  }
+}
+
+/** Makes names in a folder survive a power cut, as `fsync` does for a file's bytes. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes of `body` into a new file at `target`, synced. */
+async function write(target: string, body: AsyncIterable<Uint8Array | string>) {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const handle = await open(target, 'wx');
+  try {
+    for await (const chunk of body) {
+      const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      hash.update(data);
+      bytes += data.byteLength;
+      for (let at = 0; at < data.byteLength;) at += (await handle.write(data, at)).bytesWritten;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** mkdir -p, each new folder's name synced into its parent. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = folder; at.length >= first.length; at = path.dirname(at)) await syncFolder(path.dirname(at));
+}
+
+/** Removes what puts left aside that were killed: nobody has written to it for a day. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = path.join(folder, name);
+    const found = await stat(file).catch(() => undefined); // another process may be done with it
+    if (found !== undefined && Date.now() - found.mtimeMs > LEFT_ASIDE_MS) await rm(file, { force: true });
+  }
+}
+
+/** An artifact store in the folder `dir`, which is made if it is missing. Several processes may share one. */
+export function folderArtifacts(dir: string): ArtifactStore {
+  const root = path.resolve(dir);
+  const asideFolder = path.join(root, ASIDE);
+  let swept: Promise<void> | undefined;
+  const file = (key: string): string => path.join(root, checkedKey(key));
+
+  const size = async (key: string): Promise<number> => {
+    const found = await stat(file(key));
+    if (!found.isFile()) throw notFound('artifact', key);
+    return found.size;
+  };
+
+  const put: ArtifactStore['put'] = async (key, body, options = {}) => {
+    const { signal } = options;
+    const stopped = () => new CloveError('cancelled', `Storing ${key} was cancelled.`, { cause: signal?.reason });
+    const stream = body instanceof Readable ? body : Readable.from([Buffer.from(body)]);
+    const abort = () => stream.destroy(stopped());
+    const aside = path.join(asideFolder, randomUUID());
+    try {
+      const target = file(key);
+      if (signal?.aborted) throw stopped();
+      signal?.addEventListener('abort', abort, { once: true });
+      await makeFolder(asideFolder);
+      swept ??= sweep(asideFolder);
+      await swept.catch((error: unknown) => {
+        swept = undefined; // the next put tries again
+        throw error;
+      });
+      const written = await write(aside, stream);
+      if (signal?.aborted) throw stopped();
+      await makeFolder(path.dirname(target));
+      await rename(aside, target);
+      await syncFolder(path.dirname(target));
+      return written;
+    } catch (error) {
+      stream.destroy();
+      await rm(aside, { force: true });
+      throw translate(error, key, root);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  };
+
+  return {
+    put,
+
+    putFile: async (key, source) => {
+      file(key);
+      const handle = await open(source, 'r').catch((error: unknown) => {
+        throw new CloveError('not-found', `The file ${source} cannot be read.`, { cause: error });
+      });
+      return put(key, handle.createReadStream());
+    },
+
+    open: async (key) => {
+      try {
+        // the handle is taken first: what is read is one file, even if the key is written over meanwhile
+        const handle = await open(file(key), 'r');
+        const found = await handle.stat();
+        if (found.isFile()) return { stream: handle.createReadStream(), bytes: found.size };
+        await handle.close();
+        throw notFound('artifact', key);
+      } catch (error) {
+        throw translate(error, key, root);
+      }
+    },
+
+    readJson: async (key) => {
+      const target = file(key);
+      let content: string;
+      try {
+        content = await readFile(target, 'utf8');
+      } catch (error) {
+        throw translate(error, key, root);
+      }
+      try {
+        return JSON.parse(content);
+      } catch (error) {
+        throw new CloveError('internal', `Artifact ${key} is no JSON.`, { cause: error });
+      }
+    },
+
+    stat: async (key) => {
+      try {
+        return { bytes: await size(key) };
+      } catch (error) {
+        const known = translate(error, key, root);
+        if (known instanceof CloveError && known.code === 'not-found') return null;
+        throw known;
+      }
+    },
+
+    local: async (key) => {
+      try {
+        await size(key);
+      } catch (error) {
+        throw translate(error, key, root);
+      }
+      return file(key);
+    },
+
+    remove: async (keyOrPrefix) => {
+      const target = file(keyOrPrefix);
+      try {
+        await rm(target, { recursive: true, force: true });
+      } catch (error) {
+        throw translate(error, keyOrPrefix, root);
+      }
+    },
+  };
+}
