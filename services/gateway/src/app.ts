@@ -9,6 +9,7 @@ import { installDocumentation } from './plugins/documentation.js';
 import { installMetrics } from './plugins/metrics.js';
 import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
 import { startReconciler } from './plugins/reconciler.js';
+import { installWeb } from './plugins/web.js';
 import { installRoutes } from './routes.js';
 import { TRANSFER_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
 
@@ -88,5 +89,6 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
   startReconciler(app, gateway);
 
   await installRoutes(app, gateway);
+  await installWeb(app, gateway);
   return app;
 }

@@ -7,16 +7,6 @@ import { Health, json, problems } from '../schemas.js';
 
 const CHECK_LIMIT_MS = 2000;
 
-const PAGE = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Clove</title></head>
-<body>
-<h1>Clove</h1>
-<p>This is the gateway. <a href="/docs">API documentation</a>, <a href="/openapi.json">OpenAPI document</a>.</p>
-</body>
-</html>
-`;
-
 /** Fails where the promise takes longer than a probe may. */
 async function inTime(check: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -36,7 +26,7 @@ async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
   await artifacts.remove(key);
 }
 
-/** Probes for orchestrators, and the front door. */
+/** Probes for orchestrators. */
 export const systemRoutes =
   ({ registry, producer, artifacts }: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
@@ -86,9 +76,5 @@ export const systemRoutes =
         const names = errors.map(({ pointer }) => pointer.slice(1)).join(', ');
         throw new CloveError('unavailable', `not ready: ${names} does not answer; the log says why`, { errors });
       },
-    );
-
-    app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-      reply.header('content-type', 'text/html; charset=utf-8').send(PAGE),
     );
   };
