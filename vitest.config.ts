@@ -20,7 +20,19 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/src/**/*.test.ts'],
+          exclude: ['test/src/browser/**'],
           testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/src/browser/**/*.test.ts'],
+          globalSetup: ['test/src/support/browser-stack.ts'],
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },
