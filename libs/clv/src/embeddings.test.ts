@@ -6,7 +6,7 @@ import { feedforward } from './feedforward.js';
 import { differences, errorOf, matricesOf, natively, plainLoss, randomState, times } from './network.test-support.js';
 import { Rng } from './rng.js';
 import type { Table } from './table.js';
-import { mse, trainNetwork } from './training.js';
+import { inMemory, mse, trainNetwork } from './training.js';
 
 const CITIES = 60;
 const ROWS = 1200;
@@ -79,10 +79,12 @@ describe('embedded categories', () => {
     const { state, epochs, bestEpoch } = await trainNetwork({
       network,
       loss: mse,
-      x,
-      y,
-      train: Int32Array.from({ length: 1000 }, (_, i) => i),
-      validation: Int32Array.from({ length: 200 }, (_, i) => 1000 + i),
+      source: inMemory(
+        x,
+        y,
+        Int32Array.from({ length: 1000 }, (_, i) => i),
+      ),
+      held: { x: x.subarray(1000 * network.inputWidth), y: y.subarray(1000) },
       options: {
         batchSize: 32,
         epochs: 25,

@@ -41,6 +41,7 @@ export {
   pickRows,
   stackTables,
 } from './table.js';
+export { type Checkpoints, type KeptTraining, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 export {
   type LoopOptions,
   type TrainedNetwork,

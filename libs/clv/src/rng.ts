@@ -1,3 +1,6 @@
+/** What a generator is made of. */
+export type RngState = { words: [number, number, number, number]; spare: number | null };
+
 /**
  * Seeded random numbers: the one source of chance in Clove. Same seed, same sequence, on every machine.
  *
@@ -130,12 +133,12 @@ export class Rng {
   }
 
   /** Everything that decides what comes next; give it to `restore`. */
-  state(): { words: [number, number, number, number]; spare: number | null } {
+  state(): RngState {
     return { words: [this.a, this.b, this.c, this.d], spare: this.spare ?? null };
   }
 
   /** A generator that goes on where `state()` was taken. */
-  static restore(state: ReturnType<Rng['state']>): Rng {
+  static restore(state: RngState): Rng {
     const rng = new Rng(0);
     [rng.a, rng.b, rng.c, rng.d] = state.words;
     rng.spare = state.spare ?? undefined;

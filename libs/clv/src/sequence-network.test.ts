@@ -7,7 +7,7 @@ import { lstm } from './lstm.js';
 import { errorOf, natively, randomState, sequences } from './network.test-support.js';
 import { Rng } from './rng.js';
 import type { SequenceNetworkOptions } from './sequence-network.js';
-import { type LoopOptions, mse, trainNetwork } from './training.js';
+import { inMemory, type LoopOptions, mse, trainNetwork } from './training.js';
 import { transformer } from './transformer.js';
 
 type Make = (o: SequenceNetworkOptions) => Network;
@@ -165,10 +165,12 @@ describe.each(NETWORKS)('%s', (_, make) => {
     const job = {
       network: ordered,
       loss: mse,
-      x: input,
-      y: target,
-      train: Int32Array.from({ length: 400 }, (_v, i) => i),
-      validation: Int32Array.from({ length: 100 }, (_v, i) => 400 + i),
+      source: inMemory(
+        input,
+        target,
+        Int32Array.from({ length: 400 }, (_v, i) => i),
+      ),
+      held: { x: input.subarray(400 * 2 * length), y: target.subarray(400) },
       options,
     };
     const { epochs, bestEpoch, state: learnt } = await trainNetwork(job);

@@ -5,12 +5,11 @@ import { type TrainState, compileTraining } from '@clove/engine';
 import { describe, expect, test } from 'vitest';
 import { feedforward } from './feedforward.js';
 import { Rng } from './rng.js';
-import { type LoopOptions, PlateauSchedule, mse, trainNetwork } from './training.js';
+import { type LoopOptions, PlateauSchedule, inMemory, mse, trainNetwork } from './training.js';
 
 const WIDTH = 4;
 const ROWS = 600;
 const train = Int32Array.from({ length: 500 }, (_, i) => i);
-const validation = Int32Array.from({ length: 100 }, (_, i) => 500 + i);
 const network = feedforward({ inputWidth: WIDTH, hidden: [16, 8], batchNorm: true, dropout: 0.1 });
 const options: LoopOptions = {
   batchSize: 32,
@@ -24,6 +23,12 @@ const options: LoopOptions = {
   backend: 'auto',
 };
 
+/** The last 100 rows. */
+const heldOf = (inputs: Float32Array, target: Float32Array) => ({
+  x: inputs.subarray(500 * WIDTH),
+  y: target.subarray(500),
+});
+
 /** y is a sum with a kink, of unit variance, and a little noise. */
 function problem(): { x: Float32Array; y: Float32Array } {
   const rng = new Rng(7);
@@ -35,20 +40,20 @@ function problem(): { x: Float32Array; y: Float32Array } {
   return { x, y };
 }
 const { x, y } = problem();
-const job = { network, loss: mse, x, y, train, validation, options };
+const job = { network, loss: mse, source: inMemory(x, y, train), held: heldOf(x, y), options };
 
 /** Trains in a process of its own. @returns the hash of the state that came out */
 const trainedElsewhere = async (seed: number): Promise<string> => {
   const script = `
     import { createHash } from 'node:crypto';
-    import { Rng, feedforward, mse, trainNetwork } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))};
+    import { Rng, feedforward, inMemory, mse, trainNetwork } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))};
     const rng = new Rng(1);
     const x = Float32Array.from({ length: 800 }, () => rng.normal());
     const y = Float32Array.from({ length: 200 }, () => rng.normal());
     const rows = Int32Array.from({ length: 200 }, (_, i) => i);
     const { state } = await trainNetwork({
-      network: feedforward({ inputWidth: 4, hidden: [16, 8], batchNorm: true, dropout: 0.3 }), loss: mse, x, y,
-      train: rows.subarray(0, 150), validation: rows.subarray(150),
+      network: feedforward({ inputWidth: 4, hidden: [16, 8], batchNorm: true, dropout: 0.3 }), loss: mse,
+      source: inMemory(x, y, rows.subarray(0, 150)), held: { x: x.subarray(600), y: y.subarray(150) },
       options: ${JSON.stringify({ ...options, epochs: 3 })},
     });
     const hash = createHash('sha256');
@@ -86,7 +91,8 @@ describe('trainNetwork', () => {
     const noise = Float32Array.from({ length: ROWS }, () => rng.normal());
     const { epochs, bestEpoch } = await trainNetwork({
       ...job,
-      y: noise,
+      source: inMemory(x, noise, train),
+      held: heldOf(x, noise),
       options: { ...options, epochs: 200, patience: 3 },
     });
     expect(epochs.length).toBe(bestEpoch + 3);
@@ -135,7 +141,7 @@ describe('trainNetwork', () => {
 
   test('says what to try where the loss is not a number', async () => {
     const huge = y.map((value) => value * 1e30);
-    await expect(trainNetwork({ ...job, y: huge })).rejects.toThrow(
+    await expect(trainNetwork({ ...job, source: inMemory(x, huge, train), held: heldOf(x, huge) })).rejects.toThrow(
       expect.objectContaining({
         code: 'not-converged',
         message: expect.stringContaining('lower learning rate (0.001)'),
@@ -144,7 +150,7 @@ describe('trainNetwork', () => {
   });
 
   test('refuses too few customers', async () => {
-    await expect(trainNetwork({ ...job, train: train.subarray(0, 1) })).rejects.toThrow(
+    await expect(trainNetwork({ ...job, source: inMemory(x, y, train.subarray(0, 1)) })).rejects.toThrow(
       expect.objectContaining({ code: 'not-enough-data' }),
     );
   });
@@ -191,7 +197,7 @@ describe('feedforward', () => {
     const result: { state: TrainState } = await trainNetwork({
       ...job,
       network: plain,
-      train: rows,
+      source: inMemory(x, y, rows),
       options: { ...options, epochs: 1 },
     });
     expect(result.state.step).toBe(2);

@@ -1,10 +1,11 @@
 import type { Epoch, TrainingOptions } from '@clove/contracts';
 import { CloveError } from '@clove/contracts';
 import type { Loss, Network, TrainState } from '@clove/engine';
-import { compileTraining, initialState } from '@clove/engine';
+import { EngineError, compileTraining, initialState } from '@clove/engine';
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { Rng } from './rng.js';
+import type { TrainingCheckpoint } from './checkpoint.js';
+import { Rng, type RngState } from './rng.js';
 
 /** Mean squared error. @param output,target [rows, 1], on the same scale */
 export const mse: Loss = (output, target) => tf.mean(tf.square(tf.sub(output, target)));
@@ -13,7 +14,7 @@ export const mse: Loss = (output, target) => tf.mean(tf.square(tf.sub(output, ta
 export type LoopOptions = Pick<
   TrainingOptions,
   'batchSize' | 'epochs' | 'patience' | 'learningRate' | 'weightDecay' | 'lrFactor' | 'lrPatience' | 'seed' | 'backend'
-> & { threads?: number | undefined };
+> & { threads?: number | undefined; cpuFallback?: boolean | undefined };
 
 /** What came out of a training: the state of its best epoch. */
 export type TrainedNetwork = {
@@ -21,9 +22,21 @@ export type TrainedNetwork = {
   epochs: Epoch[];
   /** 1-based; the epoch whose parameters `state` holds. */
   bestEpoch: number;
-  /** Backend and threads that trained it. */
+  /** Backend, threads and device that trained it. */
   backend: string;
   versions: Record<string, string>;
+};
+
+/** Everything that decides how a training goes on after an epoch. */
+export type TrainingState = {
+  /** after the last epoch of `epochs` */
+  state: TrainState;
+  best: { epoch: number; loss: number; state: TrainState };
+  epochs: Epoch[];
+  schedule: PlateauState;
+  /** generators of the orders and of the dropout seeds */
+  order: RngState;
+  dropout: RngState;
 };
 
 /** Prepared rows to train on: those that `order` names, in that order. */
@@ -47,7 +60,7 @@ export interface TrainingSource {
   chunks(seed: number): AsyncIterable<TrainingChunk> | Iterable<TrainingChunk>;
 }
 
-/** Rows that are in memory: an epoch is one chunk, shuffled whole. @param rows indices of the rows to train on */
+/** Rows that are in memory: an epoch is one chunk, shuffled whole. @param rows indices of those to train on */
 export const inMemory = (x: Float32Array, y: Float32Array, rows: Int32Array): TrainingSource => ({
   rows: rows.length,
   chunks: (seed) => [{ x, y, order: new Rng(seed).shuffle(rows.slice()) }],
@@ -58,72 +71,103 @@ const STREAM = { init: 1, order: 2, dropout: 3 };
 
 /**
  * Trains a network: seeded shuffling each epoch, early stopping on the validation loss with the best parameters
- * restored, and the learning rate lowered on a plateau. Stops between epochs when told to.
- * @param o.x prepared inputs, [n, network.inputWidth] row-major; `y`: standardised target, [n]
- * @param o.train,o.validation indices of rows; both at least 2 long
+ * restored, and the learning rate lowered on a plateau. Stops soon when told to. The same arguments give the same bytes,
+ * whether it was stopped and gone on with in between or not.
+ * @param o.source the rows to train on, at least 2 @param o.held prepared inputs and target of the validation rows, at least 1
+ * @param o.onEpoch every epoch, those too that were trained before `checkpoint.from`
+ * @param o.checkpoint `from`: goes on from there; `save` is called after an epoch where `everySeconds` have passed since it
+ * was last, when the training is stopped, and at its end
  * @throws CloveError `not-enough-data`, `not-converged` where the loss is no longer finite, or what `signal` gives
  */
 export async function trainNetwork(o: {
   network: Network;
   loss: Loss;
-  x: Float32Array;
-  y: Float32Array;
-  train: Int32Array;
-  validation: Int32Array;
+  source: TrainingSource;
+  held: { x: Float32Array; y: Float32Array };
   options: LoopOptions;
   onEpoch?: (epoch: Epoch) => void;
+  checkpoint?: TrainingCheckpoint;
   signal?: AbortSignal;
 }): Promise<TrainedNetwork> {
-  const { network, options, train, validation } = o;
-  if (train.length < 2 || validation.length < 1) {
+  const { network, options, source, held, checkpoint } = o;
+  if (source.rows < 2 || held.y.length < 1) {
     throw new CloveError(
       'not-enough-data',
-      `Training needs at least 2 customers to learn from and 1 to validate on; there are ${train.length} and ` +
-        `${validation.length}. Bring more customers, or hold fewer back.`,
+      `Training needs at least 2 customers to learn from and 1 to validate on; there are ${source.rows} and ` +
+        `${held.y.length}. Bring more customers, or hold fewer back.`,
     );
   }
-  const executor = await compileTraining({
+  const batchSize = Math.min(options.batchSize, source.rows);
+  const executor = await compiled({
     network,
     loss: o.loss,
     weightDecay: options.weightDecay,
-    batchSize: options.batchSize,
-    rows: train.length,
+    batchSize,
+    rows: source.rows,
     backend: options.backend,
+    cpuFallback: options.cpuFallback,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
+  const { learningRate, lrFactor, lrPatience, seed } = options;
+  const from = checkpoint?.from ?? null;
+  const shuffling = from === null ? new Rng(seed, STREAM.order) : Rng.restore(from.order);
+  const dropping = from === null ? new Rng(seed, STREAM.dropout) : Rng.restore(from.dropout);
+  const rate = new PlateauSchedule(learningRate, lrFactor, lrPatience, from?.schedule);
+  const epochs: Epoch[] = [...(from?.epochs ?? [])];
+  let unsaved: TrainingState | undefined;
+  let savedAt = performance.now();
+  const save = (): void => {
+    if (unsaved !== undefined) checkpoint?.save(unsaved);
+    unsaved = undefined;
+    savedAt = performance.now();
+  };
   try {
-    const init = new Rng(options.seed, STREAM.init);
-    const shuffling = new Rng(options.seed, STREAM.order);
-    const dropping = new Rng(options.seed, STREAM.dropout);
-    const held = gatherRows(o.x, o.y, network.inputWidth, validation);
-    const order = train.slice();
-    const rate = new PlateauSchedule(options.learningRate, options.lrFactor, options.lrPatience);
-    const epochs: Epoch[] = [];
-    let best = { epoch: 0, loss: Number.POSITIVE_INFINITY, state: initialState(network, () => init.uniform()) };
-    executor.load(best.state);
+    const init = new Rng(seed, STREAM.init);
+    let best = from?.best ?? {
+      epoch: 0,
+      loss: Number.POSITIVE_INFINITY,
+      state: initialState(network, () => init.uniform()),
+    };
+    executor.load(from?.state ?? best.state);
+    for (const done of epochs) o.onEpoch?.(done);
 
-    for (let epoch = 1; epoch <= options.epochs && epoch - best.epoch <= options.patience; epoch += 1) {
-      // The executor blocks its thread for a whole epoch: only here can an abort be heard.
-      await setImmediate();
-      o.signal?.throwIfAborted();
+    for (let epoch = epochs.length + 1; epoch <= options.epochs && epoch - best.epoch <= options.patience; epoch += 1) {
       const started = performance.now();
-      const learningRate = rate.current;
-      const { loss: trainLoss } = await executor.trainEpoch({
-        x: o.x,
-        y: o.y,
-        order: shuffling.shuffle(order),
-        learningRate,
-        seed: dropping.uint32(),
-      });
-      const validationLoss = await executor.loss(held.x, held.y, validation.length);
-      if (!Number.isFinite(trainLoss) || !Number.isFinite(validationLoss)) throw diverged(epoch, learningRate);
+      let [lossSum, rows] = [0, 0];
+      for await (const piece of piecesOf(source, shuffling.uint32(), batchSize, network.inputWidth)) {
+        // The executor may block its thread: here an abort can be heard.
+        await setImmediate();
+        o.signal?.throwIfAborted();
+        const trained = await executor.trainEpoch({
+          ...piece,
+          learningRate: rate.current,
+          seed: dropping.uint32(),
+          signal: o.signal,
+        });
+        if (trained.rows > 0) lossSum += trained.loss * trained.rows;
+        rows += trained.rows;
+      }
+      const trainLoss = lossSum / rows;
+      const validationLoss = await executor.loss(held.x, held.y, held.y.length);
+      if (!Number.isFinite(trainLoss) || !Number.isFinite(validationLoss)) throw diverged(epoch, rate.current);
       const seconds = (performance.now() - started) / 1000;
-      const report = { epoch, trainLoss, validationLoss, learningRate, seconds };
+      const report = { epoch, trainLoss, validationLoss, learningRate: rate.current, seconds };
       epochs.push(report);
-      o.onEpoch?.(report);
-      if (validationLoss < best.loss) best = { epoch, loss: validationLoss, state: executor.state() };
       rate.step(validationLoss);
+      const state = executor.state();
+      if (validationLoss < best.loss) best = { epoch, loss: validationLoss, state };
+      unsaved = {
+        state,
+        best,
+        epochs: [...epochs],
+        schedule: rate.state(),
+        order: shuffling.state(),
+        dropout: dropping.state(),
+      };
+      o.onEpoch?.(report);
+      if (checkpoint !== undefined && performance.now() - savedAt >= checkpoint.everySeconds * 1000) save();
     }
+    save();
     return {
       state: best.state,
       epochs,
@@ -131,10 +175,72 @@ export async function trainNetwork(o: {
       backend: executor.backend,
       versions: executor.versions,
     };
+  } catch (error) {
+    if (o.signal?.aborted === true) save();
+    throw error;
   } finally {
     await executor.release();
   }
 }
+
+/** What a user can do something about, as a CloveError. */
+const compiled = async (spec: Parameters<typeof compileTraining>[0]): ReturnType<typeof compileTraining> => {
+  try {
+    return await compileTraining(spec);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    if (error.code === 'backend-missing') throw new CloveError('unavailable', error.message, { cause: error });
+    if (error.code === 'unsupported-op') throw new CloveError('invalid-input', error.message, { cause: error });
+    throw error;
+  }
+};
+
+/**
+ * The rows of an epoch in pieces for the executor: whole batches, in the last piece what is left besides. Rows that a chunk
+ * leaves over are joined with the first of the next.
+ */
+async function* piecesOf(
+  source: TrainingSource,
+  seed: number,
+  batchSize: number,
+  width: number,
+): AsyncGenerator<TrainingChunk> {
+  const joint = { x: new Float32Array(batchSize * width), y: new Float32Array(batchSize) };
+  let waiting = 0;
+  let seen = 0;
+  const join = (chunk: TrainingChunk, order: Int32Array): void => {
+    for (const row of order) {
+      joint.x.set(chunk.x.subarray(row * width, (row + 1) * width), waiting * width);
+      joint.y[waiting] = chunk.y[row]!;
+      waiting += 1;
+    }
+  };
+  const joined = (): TrainingChunk => {
+    const order = Int32Array.from({ length: waiting }, (_, i) => i);
+    waiting = 0;
+    return { ...joint, order };
+  };
+  for await (const chunk of source.chunks(seed)) {
+    const { order } = chunk;
+    seen += order.length;
+    let at = 0;
+    if (waiting > 0) {
+      at = Math.min(batchSize - waiting, order.length);
+      join(chunk, order.subarray(0, at));
+      if (waiting === batchSize) yield joined();
+    }
+    const left = seen === source.rows ? 0 : (order.length - at) % batchSize;
+    if (order.length - left > at) yield { ...chunk, order: order.subarray(at, order.length - left) };
+    join(chunk, order.subarray(order.length - left));
+  }
+  if (waiting > 0) yield joined();
+  if (seen !== source.rows) {
+    throw new CloveError('internal', `An epoch has ${source.rows} rows, but its chunks held ${seen}.`);
+  }
+}
+
+/** What a schedule remembers. */
+export type PlateauState = { current: number; best: number; badEpochs: number };
 
 /**
  * Lowers the learning rate by `factor` once `patience` epochs in a row were no better, as torch's ReduceLROnPlateau with
@@ -142,14 +248,21 @@ export async function trainNetwork(o: {
  */
 export class PlateauSchedule {
   current: number;
-  private best = Number.POSITIVE_INFINITY;
-  private badEpochs = 0;
+  private best: number;
+  private badEpochs: number;
+  /** @param from what `state` gave: goes on from there rather than from `initial` */
   constructor(
     initial: number,
     private readonly factor: number,
     private readonly patience: number,
+    from: PlateauState = { current: initial, best: Number.POSITIVE_INFINITY, badEpochs: 0 },
   ) {
-    this.current = initial;
+    ({ current: this.current, best: this.best, badEpochs: this.badEpochs } = from);
+  }
+
+  /** Everything that decides what comes next. */
+  state(): PlateauState {
+    return { current: this.current, best: this.best, badEpochs: this.badEpochs };
   }
 
   /** Takes the loss of an epoch that has ended; `current` is then the rate of the next. */
@@ -166,15 +279,6 @@ export class PlateauSchedule {
       this.badEpochs = 0;
     }
   }
-}
-
-function gatherRows(x: Float32Array, y: Float32Array, width: number, rows: Int32Array) {
-  const held = { x: new Float32Array(rows.length * width), y: new Float32Array(rows.length) };
-  rows.forEach((row, i) => {
-    held.x.set(x.subarray(row * width, (row + 1) * width), i * width);
-    held.y[i] = y[row]!;
-  });
-  return held;
 }
 
 const diverged = (epoch: number, learningRate: number): CloveError =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Backend } from './run.js';
 
 const bytes = z.coerce.number().int().positive();
 const flag = z.stringbool();
@@ -61,6 +62,6 @@ export const WorkerEnv = ServiceEnv.extend({
     .max(65_535)
     .optional()
     .describe('where /healthz and /readyz are served for an orchestrator; nowhere when left out'),
-  TRAINER_BACKEND: z.enum(['auto', 'onnx-cpu']).default('auto'),
+  TRAINER_BACKEND: Backend.default('auto').describe('what runs a training that asks for auto'),
 });
 export type WorkerEnv = z.infer<typeof WorkerEnv>;

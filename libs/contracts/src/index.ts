@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export * from './auth.js';
+export * from './checkpoint.js';
 export * from './common.js';
 export * from './dataset.js';
 export * from './env.js';

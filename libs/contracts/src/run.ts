@@ -32,8 +32,20 @@ export type Head = z.infer<typeof Head>;
 export const Family = z.enum(['neural', 'probabilistic', 'trees', 'ensemble', 'baseline']);
 export type Family = z.infer<typeof Family>;
 
-/** `TRAINER_BACKEND` and the option of a run. `auto` takes the fastest that is present. */
-export const Backend = z.enum(['auto', 'onnx-cpu']);
+/**
+ * `TRAINER_BACKEND` and the option of a run. `auto` takes the fastest that is present; `onnx-…` runs compiled steps in
+ * onnxruntime, `tfjs-…` op by op.
+ */
+export const Backend = z.enum([
+  'auto',
+  'onnx-cpu',
+  'onnx-webgpu',
+  'onnx-cuda',
+  'tfjs-node-gpu',
+  'tfjs-node',
+  'tfjs-wasm',
+  'tfjs-cpu',
+]);
 export type Backend = z.infer<typeof Backend>;
 
 const fraction = z.number().min(0).max(0.9);
@@ -113,6 +125,10 @@ export const TrainingOptions = z.object({
     .default(42)
     .describe('seed of every random draw: the same seed gives the same model'),
   backend: Backend.default('auto').describe('what runs the training; auto takes the fastest that is present'),
+  cpuFallback: z
+    .boolean()
+    .default(false)
+    .describe('onnx-webgpu, onnx-cuda: the processor runs what the device cannot; refused otherwise'),
   threads: z.number().int().min(1).max(256).optional().describe('native threads; chosen by the engine when left out'),
   target: z.string().max(300).optional().describe('features: target column, `clv` when left out'),
   ignoreColumns: z.array(z.string().max(300)).max(1000).default([]).describe('features: columns not to learn from'),

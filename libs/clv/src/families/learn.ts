@@ -10,6 +10,7 @@ import {
 } from '@clove/contracts';
 import { type Network, type TrainState, exportOnnx, mapRows, treesOnnx } from '@clove/engine';
 import * as tf from '@tensorflow/tfjs-core';
+import { type Checkpoints, fingerprint } from '../checkpoint.js';
 import { type Boosted, fitBoosted } from '../boosting.js';
 import { encode, fitSchema, noCounts, prepareTensor, preparedWidth } from '../feature-schema.js';
 import { withEmbeddings } from '../embeddings.js';
@@ -23,7 +24,7 @@ import { historiesOf } from '../probabilistic/histories.js';
 import { prepareSequence, sequenceWidth } from '../sequence-input.js';
 import { type Sequence, type Table, stackTables } from '../table.js';
 import { type TargetScale, scaleTarget } from '../target-scale.js';
-import { trainNetwork } from '../training.js';
+import { inMemory, trainNetwork } from '../training.js';
 import { transformer } from '../transformer.js';
 import { ANCHOR_FEATURES, withForecast } from './forecast-features.js';
 import { inputWidth, memberInput } from './member-input.js';
@@ -72,6 +73,8 @@ export type LearnOptions = {
   threads?: number | undefined;
   /** epochs of the first seed */
   onEpoch?: ((epoch: Epoch) => void) | undefined;
+  /** where the networks keep how far they have come; trees and probabilistic models start over */
+  checkpoints?: Checkpoints | undefined;
   signal?: AbortSignal | undefined;
 };
 
@@ -300,22 +303,30 @@ const learnNetwork = async (
   const plain = withEmbeddings(schema, (staticWidth) => networkOf(options, staticWidth, sequence, last));
   const network = anchoring ? anchored(plain) : plain;
 
+  const taught = train.table.rows;
+  const source = inMemory(
+    x,
+    y,
+    Int32Array.from({ length: taught }, (_, row) => row),
+  );
+  const held = { x: x.subarray(taught * network.inputWidth), y: y.subarray(taught) };
   const states: TrainState[] = [];
   let first: Awaited<ReturnType<typeof trainNetwork>> | undefined;
   for (const seed of seedsOf(options)) {
     const trained = await trainNetwork({
       network,
       loss: head.loss,
-      x,
-      y,
-      train: Int32Array.from({ length: train.table.rows }, (_, row) => row),
-      validation: Int32Array.from({ length: validation.table.rows }, (_, row) => train.table.rows + row),
+      source,
+      held,
       options: { ...options, seed, threads: o.threads },
+      ...(o.checkpoints === undefined
+        ? {}
+        : { checkpoint: o.checkpoints.of(`seed-${seed}`, fingerprint([network, { ...options, seed }], [x, y])) }),
       ...(first === undefined && o.onEpoch !== undefined ? { onEpoch: o.onEpoch } : {}),
       ...(o.signal === undefined ? {} : { signal: o.signal }),
     });
     first ??= trained;
-    states.push(withoutUntaught(trained.state, network, prepared, x, train.table.rows));
+    states.push(withoutUntaught(trained.state, network, prepared, x, taught));
   }
   const after = firstColumn(head.after(scale));
   const graph = (parts: readonly TrainState[]): Uint8Array => {
