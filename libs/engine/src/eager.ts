@@ -1,12 +1,13 @@
 /** Training steps op by op on a backend of tfjs: the network's own ops, tfjs's tape, the same Adam as the compiled step. */
 import * as tf from '@tensorflow/tfjs-core';
+import { type Optimiser, adamStep } from './adam.js';
 import { checkDropoutRate, maskOf } from './dropout.js';
 import { EngineError } from './errors.js';
 import { registerGradients } from './gradients.js';
 import { type ForwardContext, type Loss, type Network, type TrainState, sizeOf } from './network.js';
 import type { Batch, Stepper } from './stepwise.js';
 import type { TfjsBackend } from './tfjs.js';
-import { ADAM, inOrder, named, scalar } from './training-graph.js';
+import { inOrder, named, scalar } from './training-graph.js';
 
 type State = { params: tf.Tensor1D; m: tf.Tensor1D; v: tf.Tensor1D; stats: tf.Tensor1D };
 
@@ -22,7 +23,7 @@ export class EagerStepper implements Stepper {
   private readonly maskLengths = new Map<number, number>();
 
   constructor(
-    private readonly spec: { network: Network; loss: Loss; weightDecay: number },
+    private readonly spec: Optimiser & { network: Network; loss: Loss },
     private readonly tfjs: TfjsBackend,
   ) {
     this.backend = `${tfjs.name}, ${tfjs.device}`;
@@ -48,7 +49,7 @@ export class EagerStepper implements Stepper {
   }
 
   async step(batch: Batch): Promise<void> {
-    const { network, loss, weightDecay } = this.spec;
+    const { network, loss } = this.spec;
     const moved = this.within((state) => {
       const [x, y] = [tf.tensor2d(batch.x, [batch.rows, network.inputWidth]), tf.tensor2d(batch.y, [batch.rows, 1])];
       let at = 0;
@@ -67,13 +68,16 @@ export class EagerStepper implements Stepper {
         return scalar(loss(forward.output, y));
       };
       const { value, grads } = tf.valueAndGrads(run)(unpack(network.params, state.params));
-      const g = tf.add(pack(grads), tf.mul(state.params, weightDecay));
-      const m = tf.add<tf.Tensor1D>(tf.mul(state.m, ADAM.beta1), g);
-      const v = tf.add<tf.Tensor1D>(tf.mul(state.v, ADAM.beta2), tf.square(g));
-      const root = tf.add(tf.mul(tf.sqrt(v), batch.factor), batch.offset);
-      const params = tf.sub<tf.Tensor1D>(state.params, tf.div(m, root));
+      const { root_factor, root_offset, kept } = batch.scalars;
+      const scalars = {
+        root_factor: tf.scalar(root_factor),
+        root_offset: tf.scalar(root_offset),
+        kept: tf.scalar(kept),
+      };
+      const piece = { p: state.params, g: pack(grads), m: state.m, v: state.v };
+      const { p, m, v } = adamStep(this.spec, piece, scalars);
       const sum = tf.add<tf.Scalar>(this.lossSum ?? tf.scalar(0), tf.mul(value, batch.rows));
-      return { params, m, v, stats, sum };
+      return { params: p, m, v, stats, sum };
     });
     const { sum, ...state } = moved;
     this.hold(state);

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
+import { type Optimiser, adamTables } from './adam.js';
 import { cpuName } from './devices.js';
 import { dropoutPool } from './dropout.js';
 import { EngineError } from './errors.js';
 import { type Loss, type Network, type TrainState, totalSize } from './network.js';
 import { type Feed, type Session, libraryVersions, openSession } from './session.js';
-import { type Carried, adamTables, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
+import { type Carried, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
 /** Where training runs. `auto` takes the fastest that is present. */
 export type Backend =
@@ -18,11 +19,9 @@ export type Backend =
   | 'tfjs-cpu';
 
 /** What `compileTraining` compiles. */
-export type TrainingSpec = {
+export type TrainingSpec = Optimiser & {
   network: Network;
   loss: Loss;
-  /** L2 penalty added to the gradient, as in torch.optim.Adam(weight_decay=…). */
-  weightDecay: number;
   batchSize: number;
   /** Rows of an epoch: what they leave over whole batches is the size of its last batch. */
   rows: number;
@@ -187,7 +186,7 @@ class OnnxExecutor implements Executor {
       y: { values: i.y, shape: [n, 1] },
     };
     const tables = {
-      ...adamTables(before.step, steps, i.learningRate),
+      ...adamTables(this.spec, before.step, steps, i.learningRate),
       ...(maskLength > 0 ? dropoutPool(i.seed, maskLength, steps) : {}),
     };
     let after = before;

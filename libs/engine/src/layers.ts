@@ -66,8 +66,10 @@ const normalise = tf.customGrad((x, scale, shift, save) => {
       const [c, inv, k] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
       const product = tf.sum(tf.mul(dy, c), 0);
       const total = tf.sum(dy, 0);
-      const along = tf.mul(tf.mul(product, tf.square(inv)), 1 / a.shape[0]);
-      const dx = tf.mul(tf.sub(tf.sub(dy, tf.mul(c, along)), tf.mul(total, 1 / a.shape[0])), k);
+      // Whatever has one number a column is multiplied first: the batch itself is touched four times.
+      const share = tf.mul(k, 1 / a.shape[0]);
+      const along = tf.mul(tf.mul(product, tf.square(inv)), share);
+      const dx = tf.sub(tf.sub(tf.mul(dy, k), tf.mul(c, along)), tf.mul(total, share));
       return [dx, tf.mul(product, inv), total];
     },
   };

@@ -1,4 +1,5 @@
 /** Training steps as single runs of `stepGraph` on a device of onnxruntime. */
+import { ADAM_SCALARS, type Optimiser } from './adam.js';
 import { type Loss, type Network, type TrainState } from './network.js';
 import { type Device, type Session, libraryVersions, openSession } from './session.js';
 import type { Batch, Stepper } from './stepwise.js';
@@ -13,7 +14,7 @@ type Step = { maskLength: number; session: Session };
  * @throws EngineError `unsupported-op` where the device lacks an operation and the CPU may not stand in; `runtime`
  */
 export async function openOnnxStepper(
-  spec: { network: Network; loss: Loss; weightDecay: number; sizes: readonly number[] },
+  spec: Optimiser & { network: Network; loss: Loss; sizes: readonly number[] },
   device: Device,
   backend: string,
 ): Promise<Stepper> {
@@ -62,7 +63,7 @@ class OnnxStepper implements Stepper {
     return this.stepOf(rows).maskLength;
   }
 
-  async step({ x, y, rows, random, factor, offset }: Batch): Promise<void> {
+  async step({ x, y, rows, random, scalars }: Batch): Promise<void> {
     const { session } = this.stepOf(rows);
     const outputs = await session.run({
       ...Object.fromEntries(
@@ -70,8 +71,7 @@ class OnnxStepper implements Stepper {
       ),
       x: { values: x, shape: [rows, this.network.inputWidth] },
       y: { values: y, shape: [rows, 1] },
-      root_factor: { values: Float32Array.of(factor), shape: [] },
-      root_offset: { values: Float32Array.of(offset), shape: [] },
+      ...Object.fromEntries(ADAM_SCALARS.map((name) => [name, { values: Float32Array.of(scalars[name]), shape: [] }])),
       ...(random.length > 0 ? { random: { values: random, shape: [random.length] } } : {}),
     });
     for (const { name } of this.carried) this.state[name] = outputs[`${name}_out`]!;

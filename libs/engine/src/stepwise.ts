@@ -3,11 +3,11 @@
  * batches, the random numbers and Adam's tables are those of the compiled epoch, so all backends train alike up to rounding.
  */
 import { setImmediate } from 'node:timers/promises';
+import { type AdamScalars, type Optimiser, adamTables } from './adam.js';
 import { dropoutPool } from './dropout.js';
 import { EngineError } from './errors.js';
 import type { Executor } from './executor.js';
 import { type Network, type TrainState, totalSize } from './network.js';
-import { adamTables } from './training-graph.js';
 
 /** What one step needs besides the state. */
 export type Batch = {
@@ -18,9 +18,8 @@ export type Batch = {
   rows: number;
   /** uniform numbers in [0, 1) for the dropout masks, as many as `maskLength` says */
   random: Float32Array;
-  /** Adam's, see `adamTables` */
-  factor: number;
-  offset: number;
+  /** see `adamTables` */
+  scalars: AdamScalars<number>;
 };
 
 /** A device that holds a state and moves it step by step. */
@@ -52,7 +51,7 @@ export class StepwiseExecutor implements Executor {
   private steps: number | undefined;
 
   constructor(
-    private readonly spec: { network: Network; batchSize: number; rows: number },
+    private readonly spec: Optimiser & { network: Network; batchSize: number; rows: number },
     private readonly stepper: Stepper,
   ) {}
 
@@ -69,7 +68,7 @@ export class StepwiseExecutor implements Executor {
     const before = this.state();
     const sizes = batchSizes(this.spec, i);
     const maskLength = Math.max(0, ...[...new Set(sizes)].map((size) => this.stepper.maskLength(size)));
-    const tables = adamTables(before.step, sizes.length, i.learningRate);
+    const tables = adamTables(this.spec, before.step, sizes.length, i.learningRate);
     const drawn = maskLength > 0 ? dropoutPool(i.seed, maskLength, sizes.length) : undefined;
     let taken = 0;
     let heard = performance.now();
@@ -80,8 +79,11 @@ export class StepwiseExecutor implements Executor {
           ...gatherRows(i.x, i.y, network.inputWidth, i.order.subarray(taken, taken + rows)),
           rows,
           random: drawn?.pool.subarray(start, start + this.stepper.maskLength(rows)) ?? new Float32Array(),
-          factor: tables.root_factor[k]!,
-          offset: tables.root_offset[k]!,
+          scalars: {
+            root_factor: tables.root_factor[k]!,
+            root_offset: tables.root_offset[k]!,
+            kept: tables.kept[k]!,
+          },
         });
         taken += rows;
         if (performance.now() - heard > PAUSE_EVERY_MS) {

@@ -152,7 +152,7 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   /** True for a length that stands for the rows or a multiple of them. */
-  private isDynamic(length: number): boolean {
+  isDynamic(length: number): boolean {
     return this.rows !== undefined && length > 0 && length !== TO_END && length % this.rows.size === 0;
   }
 

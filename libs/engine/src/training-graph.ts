@@ -6,33 +6,12 @@
  * would compute anew (bias corrections, random numbers) is given per epoch and only looked up.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { ADAM_SCALARS, type AdamScalars, type Optimiser, adamStep } from './adam.js';
 import { DropoutMasks, checkDropoutRate, maskOf } from './dropout.js';
 import { EngineError } from './errors.js';
 import { type Loss, type Network, type ParamSpec, type Tensors, sizeOf, totalSize } from './network.js';
 import { type Port, encodeModel } from './onnx.js';
 import { TraceBackend, trace, traceAnyRows } from './trace.js';
-
-/** Adam's constants, the defaults of torch.optim.Adam (Kingma & Ba 2015). */
-export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-
-/**
- * What Adam's step t = done + 1, done + 2, … needs besides the gradient, in double precision.
- *
- * The paper's step is rate·m̂/(√v̂ + ε) with m̂ = m/(1 - β1ᵗ), v̂ = v/(1 - β2ᵗ), m and v sums weighted by (1 - β). All
- * scalars are drawn together, so that the graph touches the parameters as few times as it can: with M = m/(1 - β1) and
- * V = v/(1 - β2) the step is M / (√V·factor + offset).
- */
-export function adamTables(done: number, steps: number, rate: number) {
-  const root_factor = new Float32Array(steps);
-  const root_offset = new Float32Array(steps);
-  for (let i = 0; i < steps; i += 1) {
-    const t = done + i + 1;
-    const size = (rate * (1 - ADAM.beta1)) / (1 - ADAM.beta1 ** t);
-    root_factor[i] = Math.sqrt((1 - ADAM.beta2) / (1 - ADAM.beta2 ** t)) / size;
-    root_offset[i] = ADAM.epsilon / size;
-  }
-  return { root_factor, root_offset };
-}
 
 /** A value that the loop carries: input `name`, output `name_out`, a flat array. */
 export type Carried = { name: 'params' | 'm' | 'v' | 'stats'; length: number };
@@ -49,36 +28,31 @@ export function carriedOf(network: Network): Carried[] {
   ];
 }
 
+/** What a training graph is made from. */
+export type StepSpec = Optimiser & { network: Network; loss: Loss; batchSize: number };
+
 /**
  * Traces one training step and wraps it into a loop of any number of steps of `batchSize` rows.
  *
  * Inputs besides the carried values: `steps`; `x` [n, width]; `y` [n, 1]; `order` (int32), the rows, batch by batch;
- * for each step `root_factor` and `root_offset` (see `adamTables`); where something is dropped `pool` and for each step
- * `start` (see dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
+ * for each step Adam's scalars (see `adamTables`); where something is dropped `pool` and for each step `start` (see
+ * dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
  * @returns the graph, and the random numbers that one step reads; 0 where nothing is dropped
  */
-export function epochGraph(o: { network: Network; loss: Loss; weightDecay: number; batchSize: number }): {
-  onnx: Uint8Array;
-  maskLength: number;
-} {
+export function epochGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number } {
   const { network, batchSize } = o;
   const carried = carriedOf(network);
   const epoch = new TraceBackend(undefined, 'epoch_');
   const masks = new DropoutMasks(epoch);
 
   const body = trace((b) => {
-    const thisStep = (table: string): string => b.emit('Gather', [table, 'turn']);
+    const thisStep = (table: string): tf.Tensor => b.tensor(b.emit('Gather', [table, 'turn']), []);
     const from = b.emit('Mul', [b.emit('Unsqueeze', ['turn', b.ints([0])]), b.ints([batchSize])]);
     const rows = b.emit('Slice', ['order', from, b.emit('Add', [from, b.ints([batchSize])])]);
-    const x: tf.Tensor2D = b.tensor(b.emit('Gather', ['x', rows]), [batchSize, network.inputWidth]);
-    const y: tf.Tensor2D = b.tensor(b.emit('Gather', ['y', rows]), [batchSize, 1]);
-
-    const [factor, offset] = ['root_factor', 'root_offset'].map((table) => b.tensor(thisStep(table), []));
     const { next, loss } = recordStep(b, o, {
-      x,
-      y,
-      factor: factor!,
-      offset: offset!,
+      x: b.tensor(b.emit('Gather', ['x', rows]), [batchSize, network.inputWidth]),
+      y: b.tensor(b.emit('Gather', ['y', rows]), [batchSize, 1]),
+      scalars: { root_factor: thisStep('root_factor'), root_offset: thisStep('root_offset'), kept: thisStep('kept') },
       dropout: (t, rate) => masks.apply(b, t, rate),
     });
     return b.graph({
@@ -111,8 +85,7 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
       floats('x', 'rows', network.inputWidth),
       floats('y', 'rows', 1),
       { name: 'order', type: 'int32', shape: ['taken'] },
-      floats('root_factor', 'turns'),
-      floats('root_offset', 'turns'),
+      ...ADAM_SCALARS.map((name) => floats(name, 'turns')),
       ...(masks.length > 0
         ? [floats('pool', 'pooled'), { name: 'start', type: 'int64', shape: ['turns'] } as const]
         : []),
@@ -125,12 +98,11 @@ export function epochGraph(o: { network: Network; loss: Loss; weightDecay: numbe
 /** Forward, loss, gradients and Adam's step, from the carried values `params_in`, `m_in`, `v_in` and `stats_in`. */
 function recordStep(
   b: TraceBackend,
-  o: { network: Network; loss: Loss; weightDecay: number },
+  o: StepSpec,
   given: {
     x: tf.Tensor2D;
     y: tf.Tensor2D;
-    factor: tf.Tensor;
-    offset: tf.Tensor;
+    scalars: AdamScalars<tf.Tensor>;
     dropout: (x: tf.Tensor, rate: number) => tf.Tensor;
   },
 ): { next: Record<Carried['name'], string>; loss: tf.Scalar } {
@@ -148,35 +120,29 @@ function recordStep(
   };
   const { value, grads } = tf.valueAndGrads(step)(unpacked(b, network.params, 'params_in'));
 
-  const parameters = totalSize(network.params);
-  const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) => b.tensor<tf.Rank.R1>(name, [parameters]));
-  // Weight decay as in torch.optim.Adam(weight_decay): a part of the gradient, not AdamW's.
-  const g = tf.add(packed(grads), tf.mul(p!, o.weightDecay));
-  const m2 = tf.add(tf.mul(m!, ADAM.beta1), g);
-  const v2 = tf.add(tf.mul(v!, ADAM.beta2), tf.square(g));
-  const p2 = tf.sub(p!, tf.div(m2, tf.add(tf.mul(tf.sqrt(v2), given.factor), given.offset)));
-  return { next: { params: b.name(p2), m: b.name(m2), v: b.name(v2), stats }, loss: value };
+  const [p, m, v] = ['params_in', 'm_in', 'v_in'].map((name) =>
+    b.tensor<tf.Rank.R1>(name, [totalSize(network.params)]),
+  );
+  const moved = adamStep(o, { p: p!, g: packed(grads), m: m!, v: v! }, given.scalars);
+  return { next: { params: b.name(moved.p), m: b.name(moved.m), v: b.name(moved.v), stats }, loss: value };
 }
 
 /**
  * One training step alone, for devices on which loops and the index arithmetic of `epochGraph` cannot run: what the loop
- * looks up is fed. Inputs besides the carried values (`params_in`, …): `x` [batchSize, width], `y` [batchSize, 1],
- * `root_factor` and `root_offset` (see `adamTables`), and where something is dropped `random`, the uniform numbers of the
- * step. Outputs: the carried values (`params_out`, …) and `loss`, the batch's mean.
+ * looks up is fed. Inputs besides the carried values (`params_in`, …): `x` [batchSize, width], `y` [batchSize, 1], Adam's
+ * scalars (see `adamTables`), and where something is dropped `random`, the uniform numbers of the step. Outputs: the
+ * carried values (`params_out`, …) and `loss`, the batch's mean.
  */
-export function stepGraph(o: { network: Network; loss: Loss; weightDecay: number; batchSize: number }): {
-  onnx: Uint8Array;
-  maskLength: number;
-} {
+export function stepGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number } {
   const { network, batchSize } = o;
   const carried = carriedOf(network);
   let maskLength = 0;
   const graph = trace((b) => {
+    const scalarOf = (name: string): tf.Tensor => b.tensor(name, []);
     const { next, loss } = recordStep(b, o, {
       x: b.tensor('x', [batchSize, network.inputWidth]),
       y: b.tensor('y', [batchSize, 1]),
-      factor: b.tensor('root_factor', []),
-      offset: b.tensor('root_offset', []),
+      scalars: { root_factor: scalarOf('root_factor'), root_offset: scalarOf('root_offset'), kept: scalarOf('kept') },
       dropout: (t, rate) => {
         checkDropoutRate(rate);
         if (rate === 0) return t;
@@ -194,8 +160,7 @@ export function stepGraph(o: { network: Network; loss: Loss; weightDecay: number
         ...carried.map(({ name, length }) => floats(`${name}_in`, length)),
         floats('x', batchSize, network.inputWidth),
         floats('y', batchSize, 1),
-        floats('root_factor'),
-        floats('root_offset'),
+        ...ADAM_SCALARS.map((name) => floats(name)),
         ...(maskLength > 0 ? [floats('random', maskLength)] : []),
       ],
       outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss')],
