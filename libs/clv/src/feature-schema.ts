@@ -6,6 +6,7 @@ import {
   type FeatureSchema,
   type NumericFeature,
   type Warning,
+  compareColumns,
 } from '@clove/contracts';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Column, Table } from './table.js';
@@ -369,10 +370,7 @@ export const matchColumns = (
   available: readonly string[],
 ): { missing: string[]; surplus: string[] } => {
   const names = schema.features.map(({ name }) => name);
-  const there = new Set(available);
-  const known = new Set(names);
-  const missing = names.filter((name) => !there.has(name));
-  const surplus = available.filter((name) => !known.has(name));
+  const { missing, surplus } = compareColumns(schema, available);
   if (missing.length * 2 > names.length) {
     throw new CloveError(
       'columns-mismatch',

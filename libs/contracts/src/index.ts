@@ -5,6 +5,7 @@
 export * from './auth.js';
 export * from './checkpoint.js';
 export * from './common.js';
+export * from './csv-head.js';
 export * from './dataset.js';
 export * from './env.js';
 export * from './gates.js';
@@ -12,6 +13,8 @@ export * from './job.js';
 export * from './leaderboard.js';
 export * from './metrics.js';
 export * from './model.js';
+export * from './model-columns.js';
+export * from './order-columns.js';
 export * from './prediction.js';
 export * from './problem.js';
 export * from './run.js';

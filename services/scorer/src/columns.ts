@@ -1,5 +1,5 @@
 import { type OpenPredictor, SNAPSHOT_FEATURE_NAMES, matchColumns } from '@clove/clv';
-import type { DatasetProfile, ModelManifest, Warning } from '@clove/contracts';
+import { type DatasetProfile, type Warning, columnWarnings } from '@clove/contracts';
 
 /** Columns that a scan of this dataset can give, in order; the id is not one. */
 export const scannable = (profile: DatasetProfile): string[] =>
@@ -24,24 +24,4 @@ export const takenColumns = (
   const features = new Set(profile.columns.filter(({ role }) => role === 'feature').map(({ name }) => name));
   const unknown = surplus.filter((name) => features.has(name) && !ignored.has(name) && name !== manifest.target);
   return { columns, warnings: columnWarnings(manifest, missing, unknown) };
-};
-
-/** What to say about features that are missing and columns that are not used. */
-export const columnWarnings = (manifest: ModelManifest, missing: string[], surplus: string[]): Warning[] => {
-  const warnings: Warning[] = [];
-  if (missing.length > 0) {
-    warnings.push({
-      code: 'missing-columns',
-      message: `${missing.length} of the model's ${manifest.schema.features.length} features are not in the data and were taken as missing for everyone: ${missing.join(', ')}. Predictions are less exact for it.`,
-      count: missing.length,
-    });
-  }
-  if (surplus.length > 0) {
-    warnings.push({
-      code: 'surplus-columns',
-      message: `Columns that the model did not learn from were not used: ${surplus.slice(0, 50).join(', ')}${surplus.length > 50 ? `, and ${surplus.length - 50} more` : ''}.`,
-      count: surplus.length,
-    });
-  }
-  return warnings;
 };

@@ -7,8 +7,7 @@ import {
   noCounts,
   numberOf,
 } from '@clove/clv';
-import { CloveError, type ScoreRequest, type ScoreResponse, type Warning } from '@clove/contracts';
-import { columnWarnings } from './columns.js';
+import { CloveError, type ScoreRequest, type ScoreResponse, type Warning, columnWarnings } from '@clove/contracts';
 
 type Rows = ScoreRequest['rows'];
 type Value = Rows[number][string];
