@@ -119,7 +119,8 @@ export const evaluationCharts = (report: EvaluationReport, model: string): Named
         start: trackingStart,
         fittedPeriods,
         actual: tracking.map(({ actual }) => actual),
-        models: [{ name: model, expected: tracking.map(({ expected }) => expected) }],
+        // what is expected of orders comes from the forecaster, whatever multiplies or replaces its spend
+        models: [{ name: detail.forecaster ?? model, expected: tracking.map(({ expected }) => expected) }],
       },
       options,
     ),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Instant, Slug, Warning, idOf } from './common.js';
+import { type GateReference, testOf } from './gates.js';
 import { JobStatus } from './job-status.js';
 import { LintFinding, Metrics, ProtocolReport, Spread } from './metrics.js';
 import { Family, PurchaseModel, TrainingOptions } from './run.js';
@@ -78,6 +79,12 @@ export const LeaderboardReport = z.object({
   seconds: z.number(),
 });
 export type LeaderboardReport = z.infer<typeof LeaderboardReport>;
+
+/** The probabilistic models of a leaderboard, for the gates of a version that was judged on the same test rows. */
+export const probabilisticReferences = ({ protocol, rows }: LeaderboardReport): GateReference[] =>
+  rows
+    .filter(({ family }) => family === 'probabilistic')
+    .map(({ model, metrics }) => ({ name: `${model} of the leaderboard`, metrics, test: testOf(protocol) }));
 
 /** Body of `POST /v1/leaderboards`. */
 export const StartLeaderboard = LeaderboardOptions.extend({

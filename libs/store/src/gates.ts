@@ -2,6 +2,7 @@ import {
   EvaluationReport,
   judgeGates,
   LeaderboardReport,
+  probabilisticReferences,
   testOf,
   type GateReference,
   type GateResult,
@@ -87,9 +88,7 @@ async function probabilisticOf(
     if (row.report === null) continue;
     const report = shown(LeaderboardReport, row.report, `leaderboard (${row.id})`);
     if (testOf(report.protocol) !== test) continue;
-    return report.rows
-      .filter(({ family }) => family === 'probabilistic')
-      .map(({ model, metrics }) => ({ name: `${model} of the leaderboard`, metrics, test }));
+    return probabilisticReferences(report);
   }
   return [];
 }

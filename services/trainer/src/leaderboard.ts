@@ -241,7 +241,9 @@ const decide = async (
   const { data, test } = rehearsal;
   const actual = test.target;
   const simple = fieldOf(data, options, { ...o.about, anchor: null, part: 'probabilistic' });
-  const first = await enterAll(simple, data, o);
+  const progress = (from: number, to: number) => (share: number, stage: string) =>
+    o.progress(from + (to - from) * share, stage);
+  const first = await enterAll(simple, data, { ...o, progress: progress(0, 0.2) });
   const probabilistic = [...first.values()];
   const scores = drawFigures(
     actual,
@@ -252,7 +254,7 @@ const decide = async (
   const reference = best < 0 ? null : probabilistic[best]!;
   const anchor = reference === null ? null : (reference.contestant.name as PurchaseModel);
   const field = fieldOf(data, options, { ...o.about, anchor, part: 'others' });
-  const entries = await enterAll(field, data, o, first);
+  const entries = await enterAll(field, data, { ...o, progress: progress(0.2, 1) }, first);
   const levels = new Map<string, Level>();
   const levelErrors = new Map<string, number | null>();
   const contenders: { entry: Entry; predicted: Float64Array }[] = [];

@@ -6,12 +6,12 @@ import {
   type LeaderboardReport,
   type ModelManifest,
   judgeGates,
-  testOf,
+  probabilisticReferences,
 } from '@clove/contracts';
 
 /**
  * Writes `report.html` beside a finished model: its model card, by the name of the model that it is to be a version of. Against
- * the champion it is not judged here: that is done when it is to be promoted.
+ * the champion it is not judged here, and the card says so: that is done when it is to be promoted.
  * @returns why there is none, where it could not be drawn: a version without its report is better than none
  */
 export const writeModelCard = async (
@@ -27,14 +27,9 @@ export const writeModelCard = async (
   try {
     const { renderModelCard } = await import('@clove/charts/report');
     const { leaderboard } = made;
-    const probabilistic = (leaderboard?.rows ?? []).filter(({ family }) => family === 'probabilistic');
-    const references = probabilistic.map(({ model, metrics }) => ({
-      name: `${model} of the leaderboard`,
-      metrics,
-      test: testOf(leaderboard!.protocol),
-    }));
-    const gates = judgeGates(made.evaluation, null, references);
-    await writeFile(join(outDir, 'report.html'), await renderModelCard({ ...made, name: modelName, gates }));
+    const gates = judgeGates(made.evaluation, null, leaderboard === null ? [] : probabilisticReferences(leaderboard));
+    const judged = { at: new Date().toISOString(), by: 'training' } as const;
+    await writeFile(join(outDir, 'report.html'), await renderModelCard({ ...made, name: modelName, gates, judged }));
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

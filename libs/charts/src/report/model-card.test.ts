@@ -175,6 +175,7 @@ const card: ModelCard = {
   },
   leaderboard,
   gates: judgeGates(evaluation, null),
+  judged: { at: '2026-02-03T04:05:06.000Z', by: 'training' },
   currency: '$',
 };
 
@@ -207,7 +208,7 @@ describe('a model card', () => {
   });
 
   test('says first what forbids its use: findings of the lint, failed gates, or what the data cannot support', async () => {
-    const verdictOf = (page: string) => /<div class="verdict[^>]*>(.*?)<\/div>/s.exec(page)![1]!;
+    const verdictOf = (page: string) => /<div class="verdict[^>]*>(.*?)<\/div>\s*<\/div>/s.exec(page)![1]!;
     expect(verdictOf(await renderModelCard(card))).toContain('one Christmas');
     const bad = { ...evaluation, metrics: { ...metrics, totalBias: 1.5 } };
     expect(verdictOf(await renderModelCard({ ...card, evaluation: bad, gates: judgeGates(bad, null) }))).toContain(
@@ -218,6 +219,23 @@ describe('a model card', () => {
       lint: [{ code: 'target-is-function-of-features', severity: 'error', message: 'The target is 3 × spend.' }],
     };
     expect(verdictOf(await renderModelCard({ ...card, evaluation: leaky }))).toContain('3 × spend');
+    const twice: EvaluationReport = {
+      ...evaluation,
+      lint: [{ code: 'duplicate-rows-across-split', severity: 'warning', message: '40 rows stand on both sides.' }],
+    };
+    expect(verdictOf(await renderModelCard({ ...card, evaluation: twice }))).toContain('40 rows stand on both sides.');
+  });
+
+  test('says when its gates were judged and whether against a champion', async () => {
+    const judgedBy = async (judged: ModelCard['judged'], aliases: string[] = []) =>
+      /<section id="gates">.*?<\/p>/s
+        .exec(await renderModelCard({ ...card, judged, aliases }))![0]
+        .replaceAll(/\s+/g, ' ');
+    const at = '2026-02-03T04:05:06.000Z';
+    expect(await judgedBy({ at, by: 'training' })).toMatch(/2026-02-03 04:05 UTC, when the version was made.*promoted/);
+    expect(await judgedBy({ at, by: 'folder' })).toContain('knows of no champion');
+    expect(await judgedBy({ at, by: 'registry' })).toContain('there is no champion');
+    expect(await judgedBy({ at, by: 'registry' }, ['champion'])).toContain('is the champion itself');
   });
 
   test('of a version without evaluation, profile or leaderboard says what is not at hand', async () => {

@@ -25,6 +25,8 @@ export type ModelCard = {
   /** that the version won */
   leaderboard: LeaderboardReport | null;
   gates: readonly GateResult[];
+  /** when and by whom: a training and a folder know no champion, a registry judges against the one of the moment */
+  judged: { at: string; by: 'training' | 'folder' | 'registry' };
   aliases?: readonly string[];
   /** code or sign of the currency of amounts */
   currency?: string;
@@ -213,31 +215,49 @@ const gateLimit = ({ measure, limit }: GateResult): string =>
 const passed = (ok: boolean): Html =>
   html`<span class="badge ${ok ? 'good' : 'bad'}">${ok ? 'passed' : 'failed'}</span>`;
 
-/** What the card says first: whether the version can be used. */
+/** What the card says first: whether the version can be used, and each reason why not. */
 const verdict = ({ gates, evaluation, leaderboard }: ModelCard): Html => {
-  const errors = (evaluation?.lint ?? []).filter(({ severity }) => severity === 'error');
-  const say = (kind: string, badge: string, text: string) =>
+  const findings = (severity: LintFinding['severity']) =>
+    (evaluation?.lint ?? []).filter((finding) => finding.severity === severity);
+  const [errors, doubts] = [findings('error'), findings('warning')];
+  const say = (kind: string, badge: string, text: string, reasons: readonly string[] = []) =>
     html`<div class="verdict ${kind}">
       <span class="badge ${kind}">${badge}</span>
-      <p>${text}</p>
+      <div>
+        <p>${text}</p>
+        ${
+          reasons.length > 0 &&
+          html`<ul>
+            ${reasons.map((reason) => html`<li>${reason}</li>`)}
+          </ul>`
+        }
+      </div>
     </div>`;
   if (evaluation === null)
     return say('warn', 'not evaluated', 'No test vouches for this version. Evaluate it before it is used.');
   if (errors.length > 0)
     return say(
       'bad',
-      'do not use',
-      `The leakage lint found what makes the figures below unbelievable until it is explained: ${errors[0]!.message}`,
+      'leak: do not use',
+      'What the model learned from seems to hold the answer. The figures below are not to be believed until this is explained:',
+      [...errors, ...doubts].map(({ message }) => message),
     );
   const failed = gates.filter((gate) => !gate.passed);
   if (failed.length > 0)
+    return say('bad', `${failed.length} of ${gates.length} gates failed`, 'This version is not fit to be champion:', [
+      ...failed.map(({ message }) => message),
+      ...doubts.map(({ message }) => message),
+    ]);
+  if (doubts.length > 0)
     return say(
-      'bad',
-      `${failed.length} of ${gates.length} gates failed`,
-      failed.map(({ message }) => message).join(' '),
+      'warn',
+      'the test may flatter',
+      'The figures below may be better than what is to be expected:',
+      doubts.map(({ message }) => message),
     );
   const claims = leaderboard?.claims ?? [];
-  if (claims.length > 0) return say('warn', 'passes, with reservations', claims[0]!);
+  if (claims.length > 0)
+    return say('warn', 'passes, with reservations', 'Every gate is passed, but these data cannot support all:', claims);
   return say('good', 'passes every gate', 'Level, order and calibration on the test rows are within the limits below.');
 };
 
@@ -449,17 +469,24 @@ const lintSection = (evaluation: EvaluationReport | null): Html => {
       );
 };
 
-const gatesSection = (gates: readonly GateResult[]): Html =>
-  gates.length === 0
+/** When the gates were judged and against what, for what they say changes with the champion. */
+const judgement = ({ judged, gates, aliases }: ModelCard): string => {
+  const at = `${judged.at.slice(0, 16).replace('T', ' ')} UTC`;
+  if (judged.by === 'training')
+    return `Judged on ${at}, when the version was made, on its own test rows. Against the champion it is judged when it is to be promoted; clove report --model NAME@VERSION shows the gates as they then stand.`;
+  if (judged.by === 'folder')
+    return `Judged on ${at} on its own test rows; a model folder knows of no champion to hold it against.`;
+  const compared = gates.some(({ gate }) => gate === 'champion');
+  return `Judged on ${at}${compared ? '' : aliases?.includes('champion') ? '; this version is the champion itself' : '; there is no champion to hold it against'}.`;
+};
+
+const gatesSection = (card: ModelCard): Html => {
+  const { gates } = card;
+  return gates.length === 0
     ? html`<p class="muted">Without an evaluation there is nothing to judge.</p>`
     : html`<p>
           Before the alias <code>champion</code> moves to a version it must pass these, unless someone forces it, which
-          is kept in the alias’s
-          history.${
-            gates.some(({ gate }) => gate === 'champion')
-              ? ''
-              : ' Against the champion it is judged when it is to be promoted.'
-          }
+          is kept in the alias’s history. ${judgement(card)}
         </p>
         ${table(
           [
@@ -473,6 +500,7 @@ const gatesSection = (gates: readonly GateResult[]): Html =>
             cells: [GATE_TITLES[gate.gate], passed(gate.passed), gateFigure(gate), gateLimit(gate), gate.message],
           })),
         )}`;
+};
 
 const modelSection = ({ manifest }: ModelCard): Html => {
   const { training, options } = manifest;
@@ -569,7 +597,7 @@ export const renderModelCard = async (card: ModelCard): Promise<string> => {
       'How good the predictions are',
       figures.length === 0 ? null : html`${figures}${segmentsOf(evaluation, currency)}`,
     ],
-    ['gates', 'Gates', gatesSection(card.gates)],
+    ['gates', 'Gates', gatesSection(card)],
     ['lint', 'Leakage lint', lintSection(evaluation)],
     ['model', 'Model', modelSection(card)],
     ['limits', 'Limits', limitsSection(card)],

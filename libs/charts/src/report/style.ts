@@ -22,7 +22,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .tile span{display:block;font-size:12.5px;color:var(--muted);line-height:1.4}
 .tile span:first-child{color:var(--ink);font-weight:600;margin-bottom:2px}
 .verdict{display:flex;gap:14px;align-items:flex-start;border-radius:10px;padding:14px 18px;margin:18px 0 0}
-.verdict p{margin:0}
+.verdict>.badge{flex:none}.verdict p{margin:0}.verdict ul{margin:6px 0 0}.verdict li:last-child{margin:0}
 .verdict.good{background:var(--good-soft)}.verdict.bad{background:var(--bad-soft)}.verdict.warn{background:var(--warn-soft)}
 .badge{display:inline-block;border-radius:99px;padding:1px 10px;font-size:12px;font-weight:600;line-height:1.6;white-space:nowrap}
 .badge.good{color:var(--good);background:var(--good-soft)}.badge.bad{color:var(--bad);background:var(--bad-soft)}.badge.warn{color:var(--warn);background:var(--warn-soft)}.badge.plain{color:var(--muted);background:var(--soft)}

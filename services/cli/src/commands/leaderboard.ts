@@ -15,6 +15,7 @@ const figures = (metrics: Metrics) => ({
   totalBias: metrics.totalBias,
   spearman: metrics.spearman,
   normalizedGini: metrics.normalizedGini,
+  rawGini: metrics.rawGini ?? null,
   decileMape: metrics.decileMape,
   wape: metrics.wape ?? null,
   auc: metrics.auc ?? null,

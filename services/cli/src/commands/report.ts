@@ -8,7 +8,7 @@ import {
   LeaderboardReport,
   type Schema,
   judgeGates,
-  testOf,
+  probabilisticReferences,
 } from '@clove/contracts';
 import type { ModelCard } from '@clove/charts/report';
 import { type Context, text } from '../context.js';
@@ -31,19 +31,17 @@ const ofFolder = async (path: string): Promise<ModelCard> => {
     readBeside(DatasetProfile, modelDir, 'profile.json'),
     readBeside(LeaderboardReport, modelDir, 'leaderboard.json'),
   ]);
-  const probabilistic = (leaderboard?.rows ?? []).filter(({ family }) => family === 'probabilistic');
-  const references = probabilistic.map(({ model, metrics }) => ({
-    name: `${model} of the leaderboard`,
-    metrics,
-    test: testOf(leaderboard!.protocol),
-  }));
   return {
     name: basename(modelDir),
     manifest,
     evaluation,
     profile,
     leaderboard,
-    gates: evaluation === null ? [] : judgeGates(evaluation, null, references),
+    gates:
+      evaluation === null
+        ? []
+        : judgeGates(evaluation, null, leaderboard === null ? [] : probabilisticReferences(leaderboard)),
+    judged: { at: new Date().toISOString(), by: 'folder' },
   };
 };
 
@@ -69,6 +67,7 @@ const ofGateway = async (ctx: Context, reference: string): Promise<ModelCard> =>
     profile,
     leaderboard: leaderboard?.report ?? null,
     gates: version.gates,
+    judged: { at: new Date().toISOString(), by: 'registry' },
   };
 };
 
