@@ -1,7 +1,14 @@
-import { type Job, isTerminal } from '@clove/contracts';
+import { isTerminal } from '@clove/contracts';
 import { useEffect, useRef, useState } from 'react';
 import { useAppDispatch } from '../app/store.js';
-import { type Epoch, type addTagTypes, cloveApi, useGetJobQuery } from './generated/clove-api.js';
+import {
+  type Epoch,
+  type Job,
+  type JobLogLine,
+  type addTagTypes,
+  cloveApi,
+  useGetJobQuery,
+} from './generated/clove-api.js';
 
 const POLL_MS = 2000;
 
@@ -14,6 +21,9 @@ const CHANGED_BY: Record<Job['resource']['type'], readonly Tag[]> = {
   evaluation: ['evaluations', 'jobs'],
   prediction: ['predictions', 'datasets', 'jobs'],
 };
+
+/** What a job tells while it runs, beside its state. */
+export type JobListener = { onEpoch?: (epoch: Epoch) => void; onLog?: (line: JobLogLine) => void };
 
 /** Whether the tab is in front. Streams are held only there: a browser opens few connections to one host, over all tabs. */
 const useVisible = (): boolean => {
@@ -29,15 +39,15 @@ const useVisible = (): boolean => {
 /**
  * A job as it goes on: by its event stream, and by asking every two seconds where the stream breaks. It stands on the id
  * alone, so a reload goes on where it was. When the job ends, what it made is fetched anew.
- * @param onEpoch told of each epoch of a training, from the first, each attempt again
+ * @param listener told of each epoch of a training and each line of the log; of some of them again after a break
  */
-export function useLiveJob(id: string | undefined, options: { onEpoch?: (epoch: Epoch) => void } = {}) {
+export function useLiveJob(id: string | undefined, listener: JobListener = {}) {
   const dispatch = useAppDispatch();
   const visible = useVisible();
   const [streaming, setStreaming] = useState(false);
-  const onEpoch = useRef(options.onEpoch);
+  const told = useRef(listener);
   useEffect(() => {
-    onEpoch.current = options.onEpoch;
+    told.current = listener;
   });
 
   const [ended, setEnded] = useState(false);
@@ -59,7 +69,10 @@ export function useLiveJob(id: string | undefined, options: { onEpoch?: (epoch: 
       void dispatch(cloveApi.util.upsertQueryData('getJob', { id }, data));
     });
     source.addEventListener('epoch', (event: MessageEvent<string>) => {
-      onEpoch.current?.(JSON.parse(event.data) as Epoch);
+      told.current.onEpoch?.(JSON.parse(event.data) as Epoch);
+    });
+    source.addEventListener('log', (event: MessageEvent<string>) => {
+      told.current.onLog?.(JSON.parse(event.data) as JobLogLine);
     });
     return () => {
       source.close();

@@ -1,10 +1,11 @@
-import { Box, Button, InputAdornment, Stack, TextField, Typography } from '@mui/material';
+import { Box, InputAdornment, Stack, TextField, type Theme, Typography, useMediaQuery } from '@mui/material';
 import { DataGrid, type GridColDef, type GridRowId, type GridValidRowModel } from '@mui/x-data-grid';
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { RowPage } from '../api/generated/clove-api.js';
 import { formatCount } from '../lib/format.js';
 import { SearchIcon } from './icons.js';
+import { Pager } from './pager.js';
 import { EmptyView, ErrorView } from './states.js';
 
 const LOOKS = {
@@ -28,14 +29,33 @@ type DataTableProps<Row extends GridValidRowModel> = {
   rowHref?: (row: Row) => string;
   /** in place of the table where there are no rows */
   empty?: ReactNode;
-  /** a button under the table that brings more rows; left out where there are none */
-  onMore?: (() => void) | undefined;
+  /** lists read by cursor (`useCursor`): the `next` of the page that is shown */
+  next?: string | null;
+  /** fields that stay on a phone; all when left out */
+  phoneFields?: readonly string[];
 };
 
 /** A list that the browser holds as a whole: sorts and filters here. For long tables see {@link RowsTable}. */
 export function DataTable<Row extends GridValidRowModel>(props: DataTableProps<Row>) {
-  const { label, columns, rows, loading = false, error, onRetry, getRowId, rowHref, empty, onMore } = props;
+  const {
+    label,
+    columns,
+    rows,
+    loading = false,
+    error,
+    onRetry,
+    getRowId,
+    rowHref,
+    empty,
+    next = null,
+    phoneFields,
+  } = props;
   const navigate = useNavigate();
+  const phone = useMediaQuery((theme: Theme) => theme.breakpoints.down('sm'), { noSsr: true });
+  const visible = useMemo(
+    () => Object.fromEntries(columns.map(({ field }) => [field, !phone || (phoneFields?.includes(field) ?? true)])),
+    [columns, phone, phoneFields],
+  );
   if (error !== undefined && error !== null && rows === undefined) {
     return (
       <Box sx={{ p: 2 }}>
@@ -52,6 +72,7 @@ export function DataTable<Row extends GridValidRowModel>(props: DataTableProps<R
         columns={columns}
         loading={loading || rows === undefined}
         getRowId={getRowId}
+        columnVisibilityModel={visible}
         hideFooter
         disableRowSelectionOnClick
         disableColumnMenu
@@ -66,11 +87,7 @@ export function DataTable<Row extends GridValidRowModel>(props: DataTableProps<R
         }}
         sx={LOOKS}
       />
-      {onMore === undefined ? null : (
-        <Button onClick={onMore} sx={{ alignSelf: 'center', my: 1 }}>
-          Show more
-        </Button>
-      )}
+      <Pager next={next} />
     </Box>
   );
 }

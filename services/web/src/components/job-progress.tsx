@@ -1,27 +1,25 @@
 import { Box, Button, LinearProgress, Stack, Typography } from '@mui/material';
 import { isTerminal } from '@clove/contracts';
-import { type ReactNode, useState } from 'react';
+import type { ReactNode } from 'react';
 import { useCancelJobMutation, useRetryJobMutation } from '../api/generated/clove-api.js';
-import type { Epoch } from '../api/generated/clove-api.js';
-import { useLiveJob } from '../api/jobs.js';
+import { type JobListener, useLiveJob } from '../api/jobs.js';
+import { useMay } from '../api/session.js';
 import { formatPercent } from '../lib/format.js';
 import { ErrorView, LoadingView } from './states.js';
 import { StatusChip } from './status-chip.js';
 
-type JobProgressProps = {
+type JobProgressProps = JobListener & {
   jobId: string;
-  /** told of each epoch of a training */
-  onEpoch?: (epoch: Epoch) => void;
   /** what stands in place of the bar once the job has succeeded; nothing when left out */
   done?: ReactNode;
 };
 
 /** A job live: what it does, how far it is, cancel; where it failed, why, what to do, and retry. */
-export function JobProgress({ jobId, onEpoch, done = null }: JobProgressProps) {
-  const { job, error, refetch } = useLiveJob(jobId, { onEpoch });
+export function JobProgress({ jobId, onEpoch, onLog, done = null }: JobProgressProps) {
+  const { job, error, refetch } = useLiveJob(jobId, { onEpoch, onLog });
   const [cancel, cancelling] = useCancelJobMutation();
   const [retry, retrying] = useRetryJobMutation();
-  const [retried, setRetried] = useState(0);
+  const may = useMay('analyst');
   if (error !== undefined) return <ErrorView error={error} onRetry={() => void refetch()} />;
   if (job === undefined) return <LoadingView label="Looking the job up" />;
   if (job.status === 'succeeded') return <>{done}</>;
@@ -30,7 +28,7 @@ export function JobProgress({ jobId, onEpoch, done = null }: JobProgressProps) {
   const percent = Math.round(job.progress * 100);
   const attempts = job.attempts.length > 1 ? `, attempt ${job.attempts.length}` : '';
   return (
-    <Stack sx={{ gap: 1.5 }} key={retried}>
+    <Stack sx={{ gap: 1.5 }}>
       <Stack direction="row" sx={{ gap: 1.5, alignItems: 'center', flexWrap: 'wrap' }}>
         <StatusChip status={job.status} />
         <Typography variant="body2" color="text.secondary" role="status" sx={{ flex: 1, minWidth: 0 }}>
@@ -43,11 +41,8 @@ export function JobProgress({ jobId, onEpoch, done = null }: JobProgressProps) {
             size="small"
             variant="outlined"
             loading={retrying.isLoading}
-            onClick={async () => {
-              await retry({ id: job.id });
-              setRetried(retried + 1);
-              void refetch();
-            }}
+            disabled={!may}
+            onClick={() => void retry({ id: job.id })}
           >
             Try again
           </Button>
@@ -55,7 +50,7 @@ export function JobProgress({ jobId, onEpoch, done = null }: JobProgressProps) {
           <Button
             size="small"
             color="inherit"
-            disabled={job.cancelRequested}
+            disabled={job.cancelRequested || !may}
             loading={cancelling.isLoading}
             onClick={() => void cancel({ id: job.id })}
           >

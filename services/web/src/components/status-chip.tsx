@@ -16,6 +16,11 @@ const LOOKS: Record<
   cancelled: { label: 'Cancelled', color: 'default', icon: <CancelIcon /> },
 };
 
+/** What a state is called. */
+export const STATUS_LABELS = Object.fromEntries(
+  Object.entries(LOOKS).map(([status, { label }]) => [status, label]),
+) as Record<keyof typeof LOOKS, string>;
+
 /** State of a job or a dataset: a word and a sign, never colour alone. */
 export function StatusChip({ status }: { status: JobStatus | 'pending' | 'ready' }) {
   const { label, color, icon } = LOOKS[status];
