@@ -1,11 +1,22 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type TrainState, compileTraining } from '@clove/engine';
 import { describe, expect, test } from 'vitest';
 import { feedforward } from './feedforward.js';
 import { Rng } from './rng.js';
-import { type LoopOptions, PlateauSchedule, inMemory, mse, trainNetwork } from './training.js';
+import {
+  type LoopOptions,
+  PlateauSchedule,
+  type TrainingChunk,
+  type TrainingSource,
+  inMemory,
+  mse,
+  trainNetwork,
+} from './training.js';
 
 const WIDTH = 4;
 const ROWS = 600;
@@ -64,6 +75,66 @@ const trainedElsewhere = async (seed: number): Promise<string> => {
     .stdout;
 };
 
+/**
+ * Trains in a process of its own, with dropout, a falling learning rate and a best epoch before the last.
+ * @returns the hash of all that came out and the number of epochs, or after which epoch it was stopped
+ */
+const elsewhere = async (o: { backend: string; file?: string; stopAfter?: number }): Promise<string> => {
+  const script = `
+    import { createHash } from 'node:crypto';
+    import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+    import { TrainingOptions } from '@clove/contracts';
+    import { Rng, decodeCheckpoint, encodeCheckpoint, feedforward, inMemory, mse, trainNetwork }
+      from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))};
+    const { backend, file, stopAfter } = ${JSON.stringify(o)};
+    const rng = new Rng(1);
+    const x = Float32Array.from({ length: 800 }, () => rng.normal());
+    const y = Float32Array.from({ length: 200 }, () => rng.normal());
+    const rows = Int32Array.from({ length: 150 }, (_, i) => i);
+    const stop = new AbortController();
+    const run = TrainingOptions.parse({});
+    const save = (state) => file && writeFileSync(file, encodeCheckpoint(run, new Map([['it', { ...state, fingerprint: 'f' }]])));
+    const from = file && existsSync(file) ? decodeCheckpoint(readFileSync(file)).trainings.get('it') : null;
+    let last = 0;
+    try {
+      const { state, epochs, bestEpoch } = await trainNetwork({
+        network: feedforward({ inputWidth: 4, hidden: [16, 8], batchNorm: true, dropout: 0.3 }), loss: mse,
+        source: inMemory(x, y, rows), held: { x: x.subarray(600), y: y.subarray(150) },
+        options: { ...${JSON.stringify(options)}, epochs: 9, patience: 9, lrPatience: 1, backend },
+        checkpoint: { from, everySeconds: 1e9, save },
+        signal: stop.signal,
+        onEpoch: ({ epoch }) => { last = epoch; if (epoch === stopAfter) setImmediate(() => stop.abort(new Error('stop'))); },
+      });
+      const hash = createHash('sha256').update(JSON.stringify([bestEpoch, state.step, epochs.map(({ seconds, ...e }) => e)]));
+      for (const part of [state.params, state.m, state.v, state.stats]) hash.update(part);
+      process.stdout.write(hash.digest('hex') + ' ' + epochs.length);
+    } catch (error) {
+      process.stdout.write(error.message === 'stop' ? 'stopped ' + last : error.stack);
+    }`;
+  const args = ['--input-type=module', '--eval', script];
+  return (await promisify(execFile)(process.execPath, args, { cwd: fileURLToPath(new URL('.', import.meta.url)) }))
+    .stdout;
+};
+
+/** The rows of `train` in chunks of these sizes, in the order that they have in memory; each chunk in the same arrays. */
+const inChunks = (sizes: readonly number[]): TrainingSource => ({
+  rows: train.length,
+  async *chunks(seed) {
+    const [{ order }] = [...(inMemory(x, y, train).chunks(seed) as Iterable<TrainingChunk>)] as [TrainingChunk];
+    const filled = { x: new Float32Array(500 * WIDTH), y: new Float32Array(500) };
+    let at = 0;
+    for (const size of sizes) {
+      for (let i = 0; i < size; i += 1) {
+        const row = order[at + i]!;
+        filled.x.set(x.subarray(row * WIDTH, (row + 1) * WIDTH), i * WIDTH);
+        filled.y[i] = y[row]!;
+      }
+      at += size;
+      yield { ...filled, order: Int32Array.from({ length: size }, (_, i) => i) };
+    }
+  },
+});
+
 describe('trainNetwork', () => {
   test('learns, reports every epoch as it ends, and returns the epoch with the lowest validation loss', async () => {
     const seen: number[] = [];
@@ -119,6 +190,41 @@ describe('trainNetwork', () => {
     expect(first).toMatch(/^[0-9a-f]{64}$/);
     expect(second).toBe(first);
     expect(other).not.toBe(first);
+  });
+
+  test.each(['onnx-cpu', 'tfjs-cpu'])(
+    'stopped after an epoch and gone on with in another process, it ends with the bytes of an uninterrupted one on %s',
+    async (backend) => {
+      const folder = await mkdtemp(join(tmpdir(), 'clove-resume-'));
+      try {
+        const file = join(folder, 'checkpoint');
+        const whole = await elsewhere({ backend });
+        expect(whole).toMatch(/^[0-9a-f]{64} 9$/);
+        expect(await elsewhere({ backend, file, stopAfter: 4 })).toBe('stopped 4');
+        expect(await elsewhere({ backend, file })).toBe(whole);
+        // What has ended is not trained again.
+        expect(await elsewhere({ backend, file, stopAfter: 1 })).toBe(whole);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
+
+  test('trains the same in chunks of any size as with all rows at once, where the order is the same', async () => {
+    const plain = feedforward({ inputWidth: WIDTH, hidden: [16], batchNorm: true, dropout: 0 });
+    const whole = await trainNetwork({ ...job, network: plain });
+    for (const sizes of [[500], [32, 64, 404], [7, 1, 300, 192], Array<number>(100).fill(5)]) {
+      const { state, epochs } = await trainNetwork({ ...job, network: plain, source: inChunks(sizes) });
+      expect(state).toEqual(whole.state);
+      expect(epochs.map((epoch) => epoch.trainLoss)).toEqual(
+        whole.epochs.map((epoch) => expect.closeTo(epoch.trainLoss, 5)),
+      );
+    }
+  });
+
+  test('tells a source that gives fewer rows than it said', async () => {
+    const source = { rows: 600, chunks: inMemory(x, y, train).chunks };
+    await expect(trainNetwork({ ...job, source })).rejects.toThrow('600 rows, but its chunks held 500');
   });
 
   test('stops between two epochs when told to', async () => {

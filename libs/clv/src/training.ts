@@ -233,10 +233,10 @@ async function* piecesOf(
     if (order.length - left > at) yield { ...chunk, order: order.subarray(at, order.length - left) };
     join(chunk, order.subarray(order.length - left));
   }
-  if (waiting > 0) yield joined();
   if (seen !== source.rows) {
     throw new CloveError('internal', `An epoch has ${source.rows} rows, but its chunks held ${seen}.`);
   }
+  if (waiting > 0) yield joined();
 }
 
 /** What a schedule remembers. */

@@ -9,11 +9,19 @@ export const artifactKeys = {
   /** The canonical Parquet. */
   data: (datasetId: string): string => `datasets/${datasetId}/data.parquet`,
   profile: (datasetId: string): string => `datasets/${datasetId}/profile.json`,
+  /** Every row that the ingest did not take; there where it left any out. */
+  rejected: (datasetId: string, name: 'rejected.parquet' | 'rejected.csv'): string => `datasets/${datasetId}/${name}`,
   /** All files of a dataset but its upload, to remove them. */
   dataset: (datasetId: string): string => `datasets/${datasetId}`,
+  /** How far a training has come; there while it is under way. */
+  checkpoint: (runId: string): string => `runs/${runId}/checkpoint.safetensors`,
   version: (versionId: string, name: ArtifactName): string => `versions/${versionId}/${name}`,
   prediction: (predictionId: string, name: 'predictions.parquet' | 'predictions.csv'): string =>
     `predictions/${predictionId}/${name}`,
+  /** A model file that somebody brought. */
+  modelImport: (importId: string, name: ArtifactName): string => `imports/${importId}/${name}`,
+  /** All files of an import, to remove them. */
+  modelImports: (importId: string): string => `imports/${importId}`,
   /** A question to a scorer; its answer lies under the same key and `.reply`. `id` is any id of `newId`. */
   question: (id: string): string => `questions/${id}`,
 } as const;

@@ -1,5 +1,6 @@
 import { createScorer } from '@clove/engine';
 import {
+  type Checkpoints,
   type Learned,
   type LearningData,
   type Sample,
@@ -45,6 +46,8 @@ type Work = {
   data: LearningData;
   threads?: number | undefined;
   onEpoch?: ((epoch: Epoch) => void) | undefined;
+  /** where its networks keep how far they have come */
+  checkpoints?: Checkpoints | undefined;
   signal?: AbortSignal | undefined;
 };
 

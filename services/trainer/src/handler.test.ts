@@ -72,7 +72,11 @@ const startedRun = async (datasetId: string, options: object) => {
   return { runId: run.id, jobId: job.id };
 };
 
-const handle = (run: { runId: string; jobId: string }, signal = new AbortController().signal) => {
+const handle = (
+  run: { runId: string; jobId: string },
+  signal = new AbortController().signal,
+  onStage: (stage: string) => void = () => undefined,
+) => {
   const stages: string[] = [];
   const train = trainHandler({
     registry,
@@ -85,7 +89,10 @@ const handle = (run: { runId: string; jobId: string }, signal = new AbortControl
   const done = train({ ...run, requestId: 'r' } as Parameters<typeof train>[0], {
     signal,
     logger: createLogger('trainer', 'silent'),
-    progress: (_, stage) => stages.push(stage),
+    progress: (_, stage) => {
+      stages.push(stage);
+      onStage(stage);
+    },
     attempt: 1,
     requestId: 'r',
   });
@@ -137,6 +144,46 @@ describe('a train job', () => {
     expect(await handle(run)).toEqual([]);
     expect((await registry.models.get('clv')).versions).toBe(1);
     expect(await versionsStored()).toHaveLength(1);
+  });
+
+  test('that is stopped goes on from its checkpoint on another worker, to the bytes of one that was not', async () => {
+    const datasetId = await readyDataset({ generator: 'features', customers: 300, seed: 3 });
+    const options = { epochs: 30, patience: 30 };
+    const bytesOf = async (versionId: string | null): Promise<Buffer> =>
+      readFile(await artifacts.local(artifactKeys.version(versionId!, 'checkpoint.safetensors'), scratchDir));
+    const whole = await startedRun(datasetId, options);
+    await handle(whole);
+
+    const run = await startedRun(datasetId, options);
+    const stop = new AbortController();
+    const stopped = new CloveError('unavailable', 'The worker is being stopped.');
+    const halted = handle(run, stop.signal, (stage) => {
+      if (stage.startsWith('epoch 5 ')) stop.abort(stopped);
+    });
+    await expect(halted).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await artifacts.stat(artifactKeys.checkpoint(run.runId))).not.toBeNull();
+    const before = (await registry.runs.get(run.runId)).epochs;
+    expect(before.length).toBeGreaterThanOrEqual(5);
+    expect(before.length).toBeLessThan(30);
+
+    await handle(run);
+    const done = await registry.runs.get(run.runId);
+    expect(done.epochs.slice(0, before.length)).toEqual(before);
+    expect(await bytesOf(done.versionId)).toEqual(await bytesOf((await registry.runs.get(whole.runId)).versionId));
+    expect(await artifacts.stat(artifactKeys.checkpoint(run.runId))).toBeNull();
+    expect(await readdir(scratchDir)).toEqual([]);
+  });
+
+  test('that is cancelled leaves no checkpoint', async () => {
+    const run = await startedRun(await readyDataset({ generator: 'features', customers: 100, seed: 4 }), {
+      epochs: 500,
+    });
+    const stop = new AbortController();
+    const halted = handle(run, stop.signal, (stage) => {
+      if (stage.startsWith('epoch 3 ')) stop.abort(new CloveError('cancelled', 'The job was cancelled.'));
+    });
+    await expect(halted).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await artifacts.stat(artifactKeys.checkpoint(run.runId))).toBeNull();
   });
 
   test('that fails throws what the core threw across the thread, and leaves nothing', async () => {

@@ -27,8 +27,8 @@ export type TrainerContext = {
 
 /**
  * Does one `train` job: dataset from the store, training in a thread, epochs to the registry as they come, the files under
- * a new version's keys, then the version itself. A run that has its version is left alone; one that was interrupted starts
- * from its first epoch.
+ * a new version's keys, then the version itself. A run that has its version is left alone; one that was interrupted goes on
+ * from its checkpoint, on whichever worker it comes to, and ends with the version of an uninterrupted one.
  */
 export const trainHandler =
   (context: TrainerContext): Handlers<'train'>['train'] =>
@@ -42,6 +42,12 @@ export const trainHandler =
     }
     await registry.runs.clearEpochs(runId);
     const scratch = await mkdtemp(join(context.scratchDir, 'train-'));
+    const checkpointKey = artifactKeys.checkpoint(runId);
+    const keeping = latestOnly(() =>
+      artifacts.putFile(checkpointKey, join(scratch, 'checkpoint.safetensors')).catch((err: unknown) => {
+        logger.error({ err }, 'the checkpoint could not be stored; the training goes on without it');
+      }),
+    );
     try {
       const outDir = join(scratch, 'model');
       const input: TrainInput & { modelName: string } = {
@@ -55,6 +61,12 @@ export const trainHandler =
         },
         outDir,
         scratchDir: scratch,
+        checkpoint: {
+          path: join(scratch, 'checkpoint.safetensors'),
+          ...((await artifacts.stat(checkpointKey)) === null
+            ? {}
+            : { from: await artifacts.local(checkpointKey, scratch) }),
+        },
         memoryLimitBytes: context.memoryLimitBytes,
         ...(context.threads === undefined ? {} : { threads: context.threads }),
       };
@@ -67,7 +79,9 @@ export const trainHandler =
         signal,
         onMessage: (message) => {
           if (message.type === 'progress') progress(message.fraction, message.stage);
-          else epochs.push(message.epoch);
+          else if (message.type === 'epoch') epochs.push(message.epoch);
+          else if (message.type === 'checkpoint') keeping.push();
+          else logger.warn({ reason: message.reason }, 'the training starts over');
         },
       });
       await epochs.done();
@@ -79,6 +93,13 @@ export const trainHandler =
         logger.info({ model, version }, 'version registered');
         return id;
       });
+      await keeping.done();
+      await artifacts.remove(checkpointKey);
+    } catch (error) {
+      await keeping.done();
+      // What stopped the training for good would stop it again; a stopped worker, a crash or a full disk would not.
+      if (error instanceof CloveError && !error.retryable) await artifacts.remove(checkpointKey);
+      throw error;
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
@@ -102,5 +123,25 @@ const inOrder = <T>(write: (item: T) => Promise<void>) => {
       await last;
       if (failed) throw failure;
     },
+  };
+};
+
+/** Calls `write` after each `push`, one call at a time; pushes during a call are one more call. `done` waits for all. */
+const latestOnly = (write: () => Promise<unknown>) => {
+  let pending = false;
+  let writing: Promise<void> | undefined;
+  const run = async (): Promise<void> => {
+    while (pending) {
+      pending = false;
+      await write();
+    }
+    writing = undefined;
+  };
+  return {
+    push(): void {
+      pending = true;
+      writing ??= run();
+    },
+    done: async (): Promise<void> => writing,
   };
 };

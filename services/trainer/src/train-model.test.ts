@@ -14,7 +14,7 @@ import {
 import { generateDataset, ingestFiles, loadFeatures } from '@clove/data';
 import { createScorer, decodeSafetensors } from '@clove/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TrainMessage, trainModel } from './train-model.js';
+import { type TrainInput, type TrainMessage, trainModel } from './train-model.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -278,6 +278,55 @@ describe('mistakes in a features dataset', () => {
     expect(tensors['params']!.values.slice(3 * 8, 4 * 8)).toEqual(new Float32Array(8));
     expect(tensors['params']!.values.slice(0, 3 * 8).every((value) => value !== 0)).toBe(true);
   });
+});
+
+test('a training that was aborted goes on from its checkpoint to the bytes of an uninterrupted one, all its networks', async () => {
+  const data = await generated('transactions', 400);
+  // Two seeds and the rehearsal's network: aborted in each of them once.
+  const options = TrainingOptions.parse({ hidden: [8], epochs: 6, seeds: 2, anchor: 'bg-nbd', head: 'poisson' });
+  const names = ['model.onnx', 'checkpoint.safetensors', 'evaluation.json'];
+  const attempt = async (checkpoint?: NonNullable<TrainInput['checkpoint']>, abortAt = Number.POSITIVE_INFINITY) => {
+    const stop = new AbortController();
+    const outDir = await mkdtemp(join(folder, 'model-'));
+    let saves = 0;
+    const epochs: Epoch[] = [];
+    const post = (message: TrainMessage): void => {
+      if (message.type === 'epoch') {
+        epochs.push(message.epoch);
+        if (epochs.length === abortAt) stop.abort(new CloveError('unavailable', 'stopped'));
+      }
+      if (message.type === 'checkpoint' && (saves += 1) === -abortAt)
+        stop.abort(new CloveError('unavailable', 'stopped'));
+    };
+    const work = { ...data, datasetId: null, options, outDir, scratchDir: folder };
+    try {
+      await trainModel(checkpoint === undefined ? work : { ...work, checkpoint }, { signal: stop.signal, post });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'unavailable' });
+      return { epochs, files: null };
+    }
+    return { epochs, files: await Promise.all(names.map((name) => readFile(join(outDir, name)))) };
+  };
+  const whole = await attempt();
+  const path = join(folder, 'resumed.safetensors');
+  const first = await attempt({ path }, 3);
+  expect(first).toMatchObject({ files: null, epochs: { length: 3 } });
+  // The first network ends, the second is aborted before its first epoch.
+  expect((await attempt({ path, from: path }, -1)).files).toBeNull();
+  const last = await attempt({ path, from: path, required: true });
+  // The first three were not trained again: they took the very same time.
+  expect(last.epochs.slice(0, 3)).toEqual(first.epochs);
+  expect(last.files).toEqual(whole.files);
+
+  const other = await generated('transactions', 300);
+  const elsewhere = { ...other, datasetId: null, options, outDir: folder, scratchDir: folder };
+  const io = { signal: new AbortController().signal, post: () => undefined };
+  expect(await refusal(trainModel({ ...elsewhere, checkpoint: { path, from: path, required: true } }, io))).toMatch(
+    /^conflict: .*other data/,
+  );
+  expect(
+    await refusal(trainModel({ ...elsewhere, checkpoint: { path, from: `${path}-not`, required: true } }, io)),
+  ).toMatch(/^not-found: /);
 });
 
 test('leaves nothing in the scratch folder', async () => {

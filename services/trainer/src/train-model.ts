@@ -1,4 +1,4 @@
-import { isProbabilistic, isSequence, requireFitting } from '@clove/clv';
+import { type Checkpoints, isProbabilistic, isSequence, requireFitting } from '@clove/clv';
 import {
   CloveError,
   type DatasetProfile,
@@ -9,6 +9,7 @@ import {
 } from '@clove/contracts';
 import { fingerprintOf } from '@clove/data';
 import { checkpointOf } from './checkpoint.js';
+import { fileCheckpoints, namedCheckpoints, readCheckpoint } from './checkpoints.js';
 import { type Contestant, enter, familyOf } from './contestants.js';
 import { decideLevel } from './level.js';
 import { type Samples, type Source, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
@@ -25,7 +26,13 @@ import {
 } from './version.js';
 
 /** What a training tells while it runs. */
-export type TrainMessage = { type: 'progress'; fraction: number; stage: string } | { type: 'epoch'; epoch: Epoch };
+export type TrainMessage =
+  | { type: 'progress'; fraction: number; stage: string }
+  | { type: 'epoch'; epoch: Epoch }
+  /** the file of the checkpoint has been written */
+  | { type: 'checkpoint' }
+  /** the checkpoint of an earlier attempt is of no use: the training starts over */
+  | { type: 'restarted'; reason: string };
 
 export type TrainInput = {
   /** canonical Parquet of the dataset, and its profile */
@@ -37,6 +44,12 @@ export type TrainInput = {
   /** receives model.json, evaluation.json, and where there are networks or trees model.onnx and checkpoint.safetensors */
   outDir: string;
   scratchDir: string;
+  /**
+   * `path`: where the training keeps how far it has come, from time to time, when it is aborted, and as each network ends.
+   * `from`: the file of an earlier attempt on the same data and options, to go on with; the model is then that of an
+   * uninterrupted training, byte for byte. `required`: a file that is of no use is an error rather than told of.
+   */
+  checkpoint?: { path: string; from?: string; required?: boolean };
   memoryLimitBytes?: number;
   /** native threads that the training may use at most */
   threads?: number;
@@ -72,11 +85,13 @@ export const trainModel = async (
   const samples = await readSamples(source, (stage) => progress(0.02, stage));
   const { data } = samples;
   const threads = threadsFor(options.threads, i.threads);
+  const checkpoints = await checkpointsOf(i, io.post);
   progress(0.1, 'learning');
   const contestant: Contestant = { name: options.model, family: familyOf(options.model), type: 'model', options };
   const entry = await enter(contestant, {
     data,
     threads,
+    checkpoints,
     signal: io.signal,
     onEpoch: (epoch) => {
       io.post({ type: 'epoch', epoch });
@@ -85,7 +100,7 @@ export const trainModel = async (
   });
   const { learned } = entry.members[0]!;
   progress(0.85, 'rehearsing before the test origin');
-  const { level, levelError } = await rehearse(contestant, source, samples, threads);
+  const { level, levelError } = await rehearse(contestant, source, samples, { threads, checkpoints });
 
   progress(0.92, 'exporting the model');
   const { train, validation } = stackOrigins(data.origins);
@@ -114,12 +129,31 @@ export const trainModel = async (
   return { manifest, evaluation };
 };
 
+/** The checkpoints of this attempt, with what an earlier one has left. */
+const checkpointsOf = async (
+  { checkpoint, options }: TrainInput,
+  post: (message: TrainMessage) => void,
+): Promise<Checkpoints | undefined> => {
+  if (checkpoint === undefined) return undefined;
+  const { path, from, required = false } = checkpoint;
+  let kept: Awaited<ReturnType<typeof readCheckpoint>>['trainings'] = new Map();
+  if (from !== undefined) {
+    try {
+      kept = (await readCheckpoint(from)).trainings;
+    } catch (error) {
+      if (required || !(error instanceof CloveError)) throw error;
+      post({ type: 'restarted', reason: error.message });
+    }
+  }
+  return fileCheckpoints({ path, options, kept, mustFit: required, onSaved: () => post({ type: 'checkpoint' }) });
+};
+
 /** The level of a model with an anchor, and how far off its total was, on a rehearsal before the test origin. */
 const rehearse = async (
   contestant: Contestant & { type: 'model' },
   source: Source,
   samples: Samples,
-  threads: number | undefined,
+  work: { threads: number | undefined; checkpoints: Checkpoints | undefined },
 ): Promise<{ level: Level; levelError: number | null }> => {
   const { anchor, level: asked, model } = contestant.options;
   if (samples.windows === null) return { level: { held: false, reason: 'a features dataset' }, levelError: null };
@@ -131,7 +165,11 @@ const rehearse = async (
   if (rehearsal === null) return { level: decided, levelError: null };
   try {
     const options = { ...contestant.options, seeds: 1 };
-    const entry = await enter({ ...contestant, options }, { data: rehearsal.data, threads, signal: source.signal });
+    const checkpoints = work.checkpoints && namedCheckpoints('rehearsal', work.checkpoints);
+    const entry = await enter(
+      { ...contestant, options },
+      { ...work, checkpoints, data: rehearsal.data, signal: source.signal },
+    );
     const { target } = rehearsal.test;
     const level =
       anchored && asked === 'auto'
