@@ -12,7 +12,7 @@ import {
 } from '@clove/contracts';
 import { fingerprintOf } from '@clove/data';
 import { checkpointOf } from './checkpoint.js';
-import { CLEAR, drawFigures, shareOf } from './choice.js';
+import { CLEAR, bestOf, drawFigures, isClearlyWorse, shareOf } from './choice.js';
 import { type Entry, blend, enter, sumOf } from './contestants.js';
 import { decideLevel, percent } from './level.js';
 import { claimsOf, untaughtPeak } from './claims.js';
@@ -245,12 +245,13 @@ const decide = async (
     o.progress(from + (to - from) * share, stage);
   const first = await enterAll(simple, data, { ...o, progress: progress(0, 0.2) });
   const probabilistic = [...first.values()];
-  const scores = drawFigures(
-    actual,
-    probabilistic.map(({ predicted }) => predicted),
-    options.seed,
+  const best = bestOf(
+    drawFigures(
+      actual,
+      probabilistic.map(({ predicted }) => predicted),
+      options.seed,
+    ),
   );
-  const best = indexOfLargest(scores.map((draws) => draws[0]!.score));
   const reference = best < 0 ? null : probabilistic[best]!;
   const anchor = reference === null ? null : (reference.contestant.name as PurchaseModel);
   const field = fieldOf(data, options, { ...o.about, anchor, part: 'others' });
@@ -338,8 +339,8 @@ const chooseByError = (
 };
 
 const RULE =
-  'On a validation origin before the test origin, models are compared by normalized Gini - (decile MAPE + |total bias|) / 20. ' +
-  'The best one wins if it beats the best probabilistic model in 95 % of bootstrap draws of the customers and is not clearly worse (95 %) in any of the three figures; else the next best that does, and where none does the probabilistic model, which is the simpler one.';
+  'On a validation origin before the test origin, models are compared by normalized Gini - (decile error + |total bias|) / 20; the decile error is the mean over ten groups of |predicted - actual| / the larger of the two. ' +
+  'The best one wins if it beats the best probabilistic model in 95 % of bootstrap draws of the customers and is not clearly worse (95 %) in normalized Gini, |total bias| or decile MAPE; else the next best that does, and where none does the probabilistic model, which is the simpler one.';
 
 const chooseWinner = (
   entries: readonly Entry[],
@@ -349,8 +350,8 @@ const chooseWinner = (
 ): { winner: string; rule: string } => {
   const name = (k: number): string => entries[k]!.contestant.name;
   const told = (k: number): string => {
-    const { gini, bias, decileMape, score } = drawn[k]![0]!;
-    return `${name(k)} ${score.toFixed(4)} (normalized Gini ${gini.toFixed(4)}, total bias ${percent(bias)}, decile MAPE ${decileMape.toFixed(3)})`;
+    const { gini, bias, calibration, score } = drawn[k]![0]!;
+    return `${name(k)} ${score.toFixed(4)} (normalized Gini ${gini.toFixed(4)}, total bias ${percent(bias)}, decile error ${calibration.toFixed(3)})`;
   };
   const age =
     older > MOST_BEYOND
@@ -367,12 +368,7 @@ const chooseWinner = (
     if (k === at) break;
     const [one, other] = [drawn[k]!, drawn[at]!];
     const better = shareOf(one, other, (a, b) => a.score > b.score);
-    const worse = Math.max(
-      shareOf(one, other, (a, b) => a.gini < b.gini),
-      shareOf(one, other, (a, b) => Math.abs(a.bias) > Math.abs(b.bias)),
-      shareOf(one, other, (a, b) => a.decileMape > b.decileMape),
-    );
-    if (better >= CLEAR && worse < CLEAR) {
+    if (better >= CLEAR && !isClearlyWorse(one, other)) {
       return {
         winner: name(k),
         rule: `${RULE}${age} Here: ${told(k)}, better than ${told(at)} in ${(100 * better).toFixed(0)} % of the draws.`,
@@ -439,5 +435,3 @@ const rowOf = (
 
 const rankOf = (metrics: Metrics, kind: DatasetProfile['kind']): number =>
   (kind === 'features' ? metrics.r2 : metrics.normalizedGini) ?? Number.NEGATIVE_INFINITY;
-
-const indexOfLargest = (values: readonly number[]): number => values.indexOf(Math.max(...values));

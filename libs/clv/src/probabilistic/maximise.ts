@@ -13,8 +13,10 @@ export type Maximum = { x: Float64Array; value: number; iterations: number; bord
 /** A search that did not, and why. */
 export type Failure = { reason: string; trace: Step[] };
 
-/** Searches that leave |x| ≤ this end: the maximum lies at a border or nowhere. Models search in logarithms. */
+/** Beyond this |x| a search is on its way to a border, and ends as soon as so little is left to gain. Models search in logarithms. */
 const LIMIT = 14;
+/** Where a search ends that still gains: it climbs to nowhere. */
+const END = 18;
 /** Beyond this |x| a search that no step improves is taken to be on its way to a border. */
 const FAR = 10;
 /** A slope of the log-likelihood by the logarithm of a parameter that no inference could tell from none. */
@@ -60,17 +62,29 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
   if (!Number.isFinite(value)) return { reason: 'the log-likelihood is not finite at the start', trace };
   let inverse = known?.map((row) => [...row]) ?? scaledIdentity(n, 1 / Math.max(1, Math.sqrt(dot(g, g))));
   let fresh = known === undefined;
+  // Numbers that are as far out as they need to be: the others go on without them.
+  const held = new Set<number>();
   for (let iteration = 0; iteration < ITERATIONS; iteration += 1) {
-    const norm = Math.sqrt(dot(g, g));
-    trace.push({ iteration, value, gradientNorm: norm, x: [...x] });
+    const free = g.map((slope, i) => (held.has(i) ? 0 : slope));
+    const norm = Math.sqrt(dot(free, free));
+    trace.push({ iteration, value, gradientNorm: Math.sqrt(dot(g, g)), x: [...x] });
+    const little = Math.max(NOTHING_LEFT, 1e-6 * Math.abs(value));
     const border = Array.from(x.keys()).filter((i) => Math.abs(x[i]!) > LIMIT);
     const converged: Maximum = { x, value, iterations: iteration, border, trace };
     if (norm <= 1e-7 * Math.max(1, Math.abs(value))) return converged;
     if (border.length > 0) {
-      if (norm <= Math.max(NOTHING_LEFT, 1e-6 * Math.abs(value))) return converged;
-      return { reason: 'a parameter runs to zero or to infinity', trace };
+      if (norm <= little) return converged;
+      if (border.some((i) => Math.abs(x[i]!) > END))
+        return { reason: 'a parameter runs to zero or to infinity', trace };
+      const arrived = border.filter((i) => !held.has(i) && Math.abs(g[i]!) <= little);
+      if (arrived.length > 0) {
+        for (const i of arrived) held.add(i);
+        inverse = scaledIdentity(n, 1 / Math.max(1, norm));
+        fresh = true;
+        continue;
+      }
     }
-    const direction = inverse.map((row) => dot(row, g));
+    const direction = inverse.map((row, i) => (held.has(i) ? 0 : dot(row, free)));
     const next = lineSearch(objective, { x, g, value }, direction);
     if (!next || next.value === value) {
       // Rounding has the last word: as good as double precision allows, or a bad curvature to be thrown away once.
@@ -78,7 +92,7 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
       if (fresh) {
         // Far out the noise of ln Γ can hide a slope that is as small as what a border is taken for.
         const far = Array.from(x.keys()).filter((i) => Math.abs(x[i]!) > FAR);
-        if (far.length > 0 && norm <= NOTHING_LEFT) return { ...converged, border: far };
+        if (far.length > 0 && norm <= little) return { ...converged, border: far };
         return { reason: 'no step makes the log-likelihood larger', trace };
       }
       inverse = scaledIdentity(n, 1 / Math.max(1, norm));
@@ -86,7 +100,7 @@ const bfgs = (objective: Objective, start: ArrayLike<number>, known: number[][] 
       continue;
     }
     const s = next.x.map((v, i) => v - x[i]!);
-    const y = next.g.map((v, i) => g[i]! - v);
+    const y = next.g.map((v, i) => (held.has(i) ? 0 : g[i]! - v));
     const sy = dot(s, y);
     if (sy > 1e-12) {
       const hy = inverse.map((row) => dot(row, y));
