@@ -3,7 +3,22 @@ export { type DuckOptions } from './duck.js';
 export { fingerprintOf } from './fingerprint.js';
 export { generateDataset, generateFile } from './generate.js';
 export { type IngestFile, type IngestRequest, ingestFiles } from './ingest.js';
-export { type PredictionChunk, type PredictionWriter, createPredictionWriter } from './prediction-writer.js';
+export {
+  type InputColumn,
+  type ScoredRows,
+  inputColumns,
+  joinedPredictions,
+  writePredictions,
+} from './prediction-files.js';
 export { readRows } from './rows.js';
-export { type ScanOptions, loadFeatures, scan } from './scan.js';
+export {
+  type ScanOptions,
+  type ScoringRows,
+  type ScoringShape,
+  type Stretch,
+  customerAt,
+  loadFeatures,
+  scan,
+  scoringRows,
+} from './scan.js';
 export { snapshot } from './snapshot.js';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { literal, withDuck } from './duck.js';
 import { generateDataset } from './generate.js';
 import { profileParquet } from './profile.js';
-import { loadFeatures, scan } from './scan.js';
+import { type ScanOptions, type ScoringRows, customerAt, loadFeatures, scan, scoringRows } from './scan.js';
 import { snapshot } from './snapshot.js';
 
 let scratchDir: string;
@@ -46,6 +46,12 @@ const all = async (tables: AsyncIterable<Table>) => {
   return list;
 };
 
+/** The rows of a dataset that are scored, and a scan of them. */
+const rowsOf = (o: Pick<Parameters<typeof scoringRows>[0], 'parquet' | 'profile' | 'asOf'>) =>
+  scoringRows({ scratchDir, outDir: path.join(scratchDir, 'rows'), ...o });
+const scanned = (source: ScoringRows, o: Pick<ScanOptions, 'columns'> & Partial<ScanOptions>) =>
+  all(scan({ scratchDir, ...source, ids: true, ...o }));
+
 describe('features', () => {
   test('a scan gives the rows of the whole table, in file order, whatever the chunk size', async () => {
     const dataset = made.get('features')!;
@@ -54,7 +60,7 @@ describe('features', () => {
     expect(whole.ids.slice(0, 3)).toEqual(['1', '2', '3']);
     expect(whole.columns.size).toBe(17);
     for (const chunkRows of [700, 2048, 5000, 100_000]) {
-      const tables = await all(scan({ scratchDir, ...dataset, columns: [...whole.columns.keys()], chunkRows }));
+      const tables = await scanned(await rowsOf(dataset), { columns: [...whole.columns.keys()], chunkRows });
       expect(tables.slice(0, -1).every(({ rows }) => rows === chunkRows)).toBe(true);
       expect(joined(tables)).toEqual(whole);
     }
@@ -77,12 +83,35 @@ describe('features', () => {
       ['clv', { kind: 'numeric', values: Float64Array.of(10, 20, 30) }],
     ]);
     const columns = ['a "quoted" name', 'n'];
-    const [chosen] = await all(scan({ scratchDir, parquet, profile, columns }));
+    const [chosen] = await scanned({ parquet, steps: null }, { columns });
     expect([...chosen!.columns.keys()]).toEqual(columns);
   });
 
+  test('a stretch holds its rows and no others, across row groups, with or without ids', async () => {
+    const source = path.join(scratchDir, 'groups.parquet');
+    await withDuck({ scratchDir }, (db) =>
+      db.run(`COPY (SELECT 'c' || i AS customer_id, i::DOUBLE AS n FROM range(10000) t(i))
+        TO ${literal(source)} (FORMAT parquet, ROW_GROUP_SIZE 2048)`),
+    );
+    const rows = { parquet: source, steps: null };
+    for (const stretch of [
+      { from: 0, rows: 1 },
+      { from: 2047, rows: 3 },
+      { from: 3000, rows: 6500 },
+      { from: 9999, rows: 1 },
+    ]) {
+      const table = joined(await scanned(rows, { columns: ['n'], stretch, chunkRows: 1000 }));
+      const expected = Array.from({ length: stretch.rows }, (_, i) => stretch.from + i);
+      expect([...table.columns.get('n')!.values]).toEqual(expected);
+      expect(table.ids).toEqual(expected.map((i) => `c${i}`));
+      const [bare] = await scanned(rows, { columns: ['n'], stretch, ids: false });
+      expect([bare!.rows, bare!.ids]).toEqual([stretch.rows, []]);
+    }
+    expect(await customerAt({ scratchDir, parquet: source, row: 4321 })).toBe('c4321');
+  });
+
   test('a column that is not there is named, with those that are', async () => {
-    const work = all(scan({ scratchDir, ...made.get('features')!, columns: ['age', 'shoe_size'] }));
+    const work = scanned(await rowsOf(made.get('features')!), { columns: ['age', 'shoe_size'] });
     await expect(work).rejects.toMatchObject({
       code: 'columns-mismatch',
       message: expect.stringMatching(/"shoe_size".*age, gender/) as string,
@@ -90,7 +119,7 @@ describe('features', () => {
   });
 
   test('an as-of date is refused', async () => {
-    const work = all(scan({ scratchDir, ...made.get('features')!, columns: ['age'], asOf: '2024-01-01' }));
+    const work = rowsOf({ ...made.get('features')!, asOf: '2024-01-01' });
     await expect(work).rejects.toMatchObject({ code: 'invalid-input' });
   });
 });
@@ -100,9 +129,9 @@ describe('transactions', () => {
     const { parquet, profile } = made.get('transactions')!;
     for (const asOf of ['2024-01-31', undefined]) {
       const whole = await snapshot({ scratchDir, parquet, asOf: asOf ?? profile.lastTime!.slice(0, 10) });
-      const tables = await all(
-        scan({ scratchDir, parquet, profile, asOf, columns: SNAPSHOT_FEATURE_NAMES, chunkRows: 999 }),
-      );
+      const source = await rowsOf({ parquet, profile, asOf });
+      expect(source.rows).toBe(whole.rows);
+      const tables = await scanned(source, { columns: SNAPSHOT_FEATURE_NAMES, chunkRows: 999 });
       expect(joined(tables)).toEqual(whole);
       expect(whole.ids).toEqual(whole.ids.toSorted());
     }
@@ -120,8 +149,9 @@ describe('transactions', () => {
 const folders = async () => (await readdir(scratchDir)).filter((name) => name.startsWith('duck-'));
 
 test('leaving early, failing and aborting all remove what the scan put on disk', async () => {
-  const dataset = made.get('transactions')!;
-  for await (const table of scan({ scratchDir, ...dataset, columns: ['orders'], chunkRows: 10 })) {
+  const source = await rowsOf(made.get('transactions')!);
+  const o = { scratchDir, ...source, ids: true, columns: ['orders'], chunkRows: 10 };
+  for await (const table of scan(o)) {
     expect(table.rows).toBe(10);
     expect(await folders()).toHaveLength(1);
     break;
@@ -129,7 +159,7 @@ test('leaving early, failing and aborting all remove what the scan put on disk',
   expect(await folders()).toEqual([]);
   const stop = new AbortController();
   const work = (async () => {
-    const tables = scan({ scratchDir, ...dataset, columns: ['orders'], chunkRows: 10, signal: stop.signal });
+    const tables = scan({ ...o, signal: stop.signal });
     for await (const table of tables) if (table.rows > 0) stop.abort();
   })();
   await expect(work).rejects.toMatchObject({ code: 'cancelled' });

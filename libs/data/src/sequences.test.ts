@@ -6,7 +6,7 @@ import type { DatasetProfile } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { literal, withDuck } from './duck.js';
 import { generateDataset } from './generate.js';
-import { scan } from './scan.js';
+import { scan, scoringRows } from './scan.js';
 import { snapshot } from './snapshot.js';
 
 let scratchDir: string;
@@ -234,39 +234,35 @@ describe('generated orders', () => {
     expect(await snapshot({ ...request, parquet, memoryLimitBytes: 64 * 1024 ** 2 })).toEqual(once);
   });
 
+  const rowsOf = () =>
+    scoringRows({ scratchDir, parquet, profile, asOf, sequence, outDir: path.join(scratchDir, 'rows') });
+
   test('asking for sequences leaves the features as they are, and a scan brings the same in chunks', async () => {
     const whole = await snapshot({ scratchDir, parquet, asOf, sequence });
     const { sequence: steps, ...features } = whole;
     expect(await snapshot({ scratchDir, parquet, asOf })).toEqual(features);
     expect(steps!.mask).toHaveLength(whole.rows * LENGTH);
-    const tables: Table[] = [];
-    const chunks = scan({
-      scratchDir,
-      parquet,
-      profile,
-      asOf,
-      columns: SNAPSHOT_FEATURE_NAMES,
-      sequence,
-      chunkRows: 99,
-    });
-    for await (const table of chunks) tables.push(table);
+    const source = await rowsOf();
+    const scanned = async (stretch: { from: number; rows: number }): Promise<Table[]> => {
+      const tables: Table[] = [];
+      const o = { scratchDir, ...source, columns: SNAPSHOT_FEATURE_NAMES, ids: true, sequence, chunkRows: 99, stretch };
+      for await (const table of scan(o)) tables.push(table);
+      return tables;
+    };
+    const tables = await scanned({ from: 0, rows: whole.rows });
     expect(tables.length).toBe(Math.ceil(whole.rows / 99));
     expect(stackTables(tables)).toEqual(whole);
+    // Each stretch on its own, as different scorers read them.
+    const cut = Math.floor(whole.rows / 3);
+    const parts = [await scanned({ from: 0, rows: cut }), await scanned({ from: cut, rows: whole.rows - cut })];
+    expect(stackTables(parts.flat())).toEqual(whole);
   });
 
   test('an abort stops the reading of sequences', async () => {
     const stop = new AbortController();
+    const source = await rowsOf();
     const work = (async () => {
-      const o = {
-        scratchDir,
-        parquet,
-        profile,
-        asOf,
-        columns: ['orders'],
-        sequence,
-        chunkRows: 10,
-        signal: stop.signal,
-      };
+      const o = { scratchDir, ...source, columns: ['orders'], ids: true, sequence, chunkRows: 10, signal: stop.signal };
       for await (const table of scan(o)) if (table.rows > 0) stop.abort();
     })();
     await expect(work).rejects.toMatchObject({ code: 'cancelled' });
@@ -280,12 +276,12 @@ test('a features dataset has no sequences, and says so', async () => {
     outDir,
     options: { generator: 'features', customers: 50, seed: 1 },
   });
-  const tables = scan({
+  const rows = scoringRows({
     scratchDir,
     parquet: path.join(outDir, 'data.parquet'),
     profile: features,
-    columns: ['age'],
     sequence,
+    outDir,
   });
-  await expect(tables.next()).rejects.toMatchObject({ code: 'kind-mismatch' });
+  await expect(rows).rejects.toMatchObject({ code: 'kind-mismatch' });
 });

@@ -2,6 +2,7 @@ import { SEQUENCE_CHANNELS, type Sequence, type Table } from '@clove/clv';
 import { CloveError } from '@clove/contracts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { type Duck, ident, throwIfAborted } from './duck.js';
+import { floatsOf, integersOf } from './vectors.js';
 
 /** The last order days of each customer, as many as `length`; see SEQUENCE_CHANNELS. */
 export type SequenceOptions = { length: number };
@@ -71,14 +72,14 @@ export const createSteps = async (db: Duck, { length }: SequenceOptions): Promis
     ORDER BY customer, place`);
 };
 
-/** Tables that follow each other from the start of the snapshot, each with the sequences of its customers. */
+/** Tables that follow each other from the customer `o.from` of the snapshot on, each with the sequences of its customers. */
 export async function* withSequences(
   db: Duck,
   tables: AsyncIterable<Table>,
-  o: SequenceOptions & { signal: AbortSignal | undefined },
+  o: SequenceOptions & { from: number; signal: AbortSignal | undefined },
 ): AsyncGenerator<Table, void, undefined> {
   const connection = await db.another();
-  let from = 0;
+  let { from } = o;
   for await (const table of tables) {
     yield { ...table, sequence: await readSequence(connection, { ...o, from, rows: table.rows }) };
     from += table.rows;
@@ -94,21 +95,23 @@ export const readSequence = async (
   const channels = SEQUENCE_CHANNELS.length;
   const values = new Float32Array(rows * length * channels);
   const mask = new Float32Array(rows * length);
-  const names = SEQUENCE_CHANNELS.map(({ name }) => ident(`channel_${name}`));
+  const names = SEQUENCE_CHANNELS.map(({ name }) => `coalesce(${ident(`channel_${name}`)}, 0)`);
   const result = await connection.stream(
-    `SELECT (customer - ${from})::INT, place, ${names.join(', ')} FROM steps
+    `SELECT (customer - ${from})::INT, place::INT, ${names.join(', ')} FROM steps
     WHERE customer >= ${from} AND customer < ${from + rows}`,
   );
   for await (const chunk of result) {
     throwIfAborted(o.signal);
-    const vectors = Array.from({ length: channels + 2 }, (_, i) => chunk.getColumnVector(i));
-    // The SELECT above fixes the types of the vectors: INTEGER for the two places, FLOAT for the channels.
-    const at = (column: number, i: number): number => vectors[column]!.getItem(i) as number;
-    for (let i = 0; i < chunk.rowCount; i += 1) {
-      const step = at(0, i) * length + at(1, i);
-      mask[step] = 1;
-      for (let channel = 0; channel < channels; channel += 1) values[step * channels + channel] = at(channel + 2, i);
+    // The SELECT above fixes the types of the vectors and leaves no nulls.
+    const customers = integersOf(chunk, 0);
+    const places = integersOf(chunk, 1);
+    for (let channel = 0; channel < channels; channel += 1) {
+      const read = floatsOf(chunk, channel + 2);
+      for (let i = 0; i < read.length; i += 1) {
+        values[(customers[i]! * length + places[i]!) * channels + channel] = read[i]!;
+      }
     }
+    for (let i = 0; i < places.length; i += 1) mask[customers[i]! * length + places[i]!] = 1;
   }
   return { length, channels, values, mask };
 };

@@ -15,7 +15,7 @@ export {
   type WorkerOptions,
 } from './worker.js';
 export { startAnswering } from './questions.js';
-export { runInThread, serveThread } from './threads.js';
+export { openThreadPool, runInThread, serveThread, type ThreadPool } from './threads.js';
 export { onShutdown } from './shutdown.js';
 export { serveWorkerHealth } from './health.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';

@@ -18,11 +18,13 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { answer } from './answering.js';
 import type * as handlersModule from './handlers.js';
 import { writeLinearModel } from './linear-model.test-support.js';
+import type * as lanesModule from './lanes.js';
 import type * as scoringModule from './scoring-thread.js';
 
 // The compiled modules: they start the compiled thread scripts beside them.
 const compiled = (name: string) => new URL(`../dist/${name}.js`, import.meta.url).href;
 const { scoreHandlers } = (await import(compiled('handlers'))) as typeof handlersModule;
+const { openLanes } = (await import(compiled('lanes'))) as typeof lanesModule;
 const { ScoringThread } = (await import(compiled('scoring-thread'))) as typeof scoringModule;
 
 const ROWS = 120;
@@ -31,6 +33,7 @@ let scratchDir: string;
 let registry: Registry;
 let artifacts: ArtifactStore;
 let scoring: InstanceType<typeof ScoringThread>;
+let lanes: lanesModule.Lanes;
 let datasetId: string;
 let version: ModelVersion;
 
@@ -56,6 +59,7 @@ beforeAll(async () => {
   await migrate(url.href);
   registry = openRegistry(url.href);
   artifacts = openArtifacts(join(folder, 'artifacts'));
+  lanes = openLanes(1);
   scoring = new ScoringThread({ artifactsDir: join(folder, 'artifacts'), openModels: 1 });
 
   const { id, job, options } = await newDataset();
@@ -89,6 +93,7 @@ beforeAll(async () => {
   version = await registry.runs.complete(run.id, { versionId, manifest, evaluation: emptyReport, artifacts: [] });
 });
 afterAll(async () => {
+  await lanes.close();
   await scoring.close();
   await registry.close();
   await rm(folder, { recursive: true, force: true });
@@ -124,7 +129,7 @@ const emptyReport: EvaluationReport = {
 };
 
 const handlers = () =>
-  scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes: 256 * 1024 ** 2, threads: 1 });
+  scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes: 256 * 1024 ** 2, threads: 1, lanes });
 const jobContext = () => ({
   signal: new AbortController().signal,
   logger: createLogger('scorer', 'silent'),

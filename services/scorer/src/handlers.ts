@@ -2,11 +2,12 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ArtifactName, CloveError, DatasetProfile, type EvaluationReport } from '@clove/contracts';
-import { type Handlers, type JobContext, runInThread } from '@clove/runtime';
+import { ArtifactName, CloveError, DatasetProfile } from '@clove/contracts';
+import { joinedPredictions } from '@clove/data';
+import type { Handlers, JobContext } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
-import type { PredictionResult, ScoreMessage } from './predict-dataset.js';
-import type { ScoreTask } from './score-thread.js';
+import type { Lanes } from './lanes.js';
+import { type ScoreIo, duckOptions, predictPieces } from './predict-dataset.js';
 
 /** What the handlers of the queue `score` work with. */
 export type ScorerContext = {
@@ -15,37 +16,49 @@ export type ScorerContext = {
   /** folder for files in the making */
   scratchDir: string;
   memoryLimitBytes: number;
-  threads: number | undefined;
+  /** native threads of one job */
+  threads: number;
+  /** where jobs are computed; as many as `threads` */
+  lanes: Lanes;
 };
 
 const PREDICTION_FILES = ['predictions.parquet', 'predictions.csv'] as const;
 
 /**
- * Does `predict` and `evaluate` jobs: model and data from the store, work in a thread, files back to the store, then the
+ * Does `predict` and `evaluate` jobs: model and data from the store, work in threads, files back to the store, then the
  * registry. What is done already is left alone; an attempt that was cut short leaves nothing but files that the next one
  * writes over.
  */
 export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
   predict: async ({ predictionId }, ctx) => {
-    const { registry, artifacts } = context;
+    const { registry, artifacts, lanes } = context;
     const prediction = await registry.predictions.get(predictionId);
     if (prediction.rows !== null) return;
     const datasetId = await readyDataset(registry, prediction.datasetId);
     await inScratch(context, async (scratch) => {
-      const outDir = join(scratch, 'prediction');
-      const made = await inThread<PredictionResult>(ctx, {
-        type: 'predict',
-        input: {
-          ...(await inputs(context, scratch, datasetId, prediction.versionId)),
+      const io = ioOf(ctx);
+      const budget = { ...context, scratchDir: scratch };
+      const files = await inputs(context, scratch, datasetId, prediction.versionId);
+      const planned = await lanes.run(
+        'plan',
+        {
+          ...files,
+          ...duckOptions(budget, 1),
           ...(prediction.asOf === null ? {} : { asOf: prediction.asOf }),
           includeInputs: prediction.includeInputs,
-          modelVersion: `${prediction.model}@${prediction.version}`,
-          outDir,
+          dir: scratch,
         },
-      });
-      for (const name of PREDICTION_FILES) {
-        await artifacts.putFile(artifactKeys.prediction(predictionId, name), join(outDir, name));
-      }
+        io,
+      );
+      const modelVersion = `${prediction.model}@${prediction.version}`;
+      const { parts, ...made } = await predictPieces(
+        { lanes, budget, modelDir: files.modelDir, modelVersion, dir: scratch, ...planned },
+        io,
+      );
+      const joined = joinedPredictions({ inputs: planned.plan.inputs, parts });
+      const { signal } = ctx;
+      await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), joined.parquet, { signal });
+      await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.csv'), joined.csv, { signal });
       try {
         ctx.signal.throwIfAborted();
         await registry.predictions.complete(predictionId, made);
@@ -64,24 +77,25 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
     if ((await registry.evaluations.get(evaluationId)).report !== null) return;
     const { datasetId, versionId, testOrigin } = await registry.evaluations.input(evaluationId);
     await inScratch(context, async (scratch) => {
-      const report = await inThread<EvaluationReport>(ctx, {
-        type: 'evaluate',
-        input: {
+      const report = await context.lanes.run(
+        'evaluate',
+        {
           ...(await inputs(context, scratch, datasetId, versionId)),
+          ...duckOptions({ ...context, scratchDir: scratch }, 1),
           datasetId,
           ...(testOrigin === null ? {} : { testOrigin }),
         },
-      });
+        ioOf(ctx),
+      );
       await registry.evaluations.complete(evaluationId, report);
     });
   },
 });
 
-const inThread = <O>({ signal, progress }: JobContext, task: ScoreTask): Promise<O> =>
-  runInThread<ScoreTask, ScoreMessage, O>(new URL('./score-thread.js', import.meta.url), task, {
-    signal,
-    onMessage: ({ fraction, stage }) => progress(fraction, stage),
-  });
+const ioOf = ({ signal, progress }: JobContext): ScoreIo => ({
+  signal,
+  post: ({ fraction, stage }) => progress(fraction, stage),
+});
 
 const inScratch = async (context: ScorerContext, work: (scratch: string) => Promise<void>): Promise<void> => {
   const scratch = await mkdtemp(join(context.scratchDir, 'score-'));
@@ -125,8 +139,5 @@ const inputs = async (context: ScorerContext, scratchDir: string, datasetId: str
     modelDir,
     parquet: await artifacts.local(artifactKeys.data(datasetId), scratchDir),
     profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
-    scratchDir,
-    memoryLimitBytes: context.memoryLimitBytes,
-    ...(context.threads === undefined ? {} : { threads: context.threads }),
   };
 };

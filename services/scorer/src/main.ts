@@ -6,6 +6,7 @@ import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startAnswering, 
 import { openArtifacts, openRegistry } from '@clove/store';
 import { answer } from './answering.js';
 import { scoreHandlers } from './handlers.js';
+import { openLanes, threadsOf } from './lanes.js';
 import { ScoringThread } from './scoring-thread.js';
 
 const SERVICE = 'scorer';
@@ -19,7 +20,9 @@ async function main(): Promise<void> {
   const env = parseEnv(WorkerEnv);
   const scratchDir = env.SCRATCH_DIR ?? tmpdir();
   await mkdir(scratchDir, { recursive: true });
-  const { MEMORY_LIMIT_BYTES: memoryLimitBytes, REDIS_URL: redisUrl, THREADS: threads } = env;
+  const { MEMORY_LIMIT_BYTES: memoryLimitBytes, REDIS_URL: redisUrl } = env;
+  const threads = threadsOf(env.THREADS);
+  const lanes = openLanes(threads);
   const registry = openRegistry(env.DATABASE_URL);
   const artifacts = openArtifacts(env.ARTIFACTS_DIR);
   const scoring = new ScoringThread({ artifactsDir: env.ARTIFACTS_DIR, openModels: OPEN_MODELS });
@@ -27,7 +30,7 @@ async function main(): Promise<void> {
     redisUrl,
     service: SERVICE,
     queue: 'score',
-    handlers: scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes, threads }),
+    handlers: scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes, threads, lanes }),
     ledger: registry.jobs,
     logger,
     concurrency: env.CONCURRENCY,
@@ -42,7 +45,7 @@ async function main(): Promise<void> {
   onShutdown(logger, async () => {
     await health?.close();
     await Promise.all([worker.close(), answering.close()]);
-    await scoring.close();
+    await Promise.all([scoring.close(), lanes.close()]);
     await registry.close();
   });
   await Promise.all([worker.ready(), answering.ready()]);

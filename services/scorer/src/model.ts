@@ -12,15 +12,18 @@ export const openModel = async (
   files: { manifest: unknown; read: (name: ArtifactName) => Promise<Uint8Array> },
   o: { threads?: number } = {},
 ): Promise<OpenPredictor> => {
-  const parsed = ModelManifest.safeParse(files.manifest);
-  if (!parsed.success) {
-    throw new CloveError(
-      'data-unreadable',
-      `model.json is not a model that this version reads: ${parsed.error.message}`,
-    );
-  }
-  return openPredictor(parsed.data, files.read, o);
+  return openPredictor(parsed(files.manifest), files.read, o);
 };
+
+const parsed = (manifest: unknown): ModelManifest => {
+  const found = ModelManifest.safeParse(manifest);
+  if (found.success) return found.data;
+  throw new CloveError('data-unreadable', `model.json is not a model that this version reads: ${found.error.message}`);
+};
+
+/** The manifest of a folder that holds model.json. */
+export const readManifest = async (modelDir: string): Promise<ModelManifest> =>
+  parsed(JSON.parse(await readFile(join(modelDir, 'model.json'), 'utf8')));
 
 /** Opens the model of a folder that holds model.json and what that asks for. */
 export const openModelFolder = async (modelDir: string, o: { threads?: number } = {}): Promise<OpenPredictor> => {

@@ -1,8 +1,21 @@
-import { type OpenPredictor, encodingWarnings, noCounts } from '@clove/clv';
-import { CloveError, type DatasetProfile, type PredictionSummary, type Warning } from '@clove/contracts';
-import { createPredictionWriter, scan } from '@clove/data';
-import { scannable, takenColumns } from './columns.js';
-import { daysOf, openModelFolder, requireKind } from './model.js';
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { DatasetProfile, PredictionSummary, Warning } from '@clove/contracts';
+import { type DuckOptions, type ScoringRows, joinedPredictions } from '@clove/data';
+import { checkReports, summaryOf, warningsOf } from './finish-prediction.js';
+import { type Lanes, openLanes, thisThread, threadsOf } from './lanes.js';
+import { readManifest } from './model.js';
+import {
+  PIECE_ROWS,
+  type PieceInput,
+  type PieceReport,
+  type PredictionPlan,
+  type WrittenFiles,
+  pieceFiles,
+} from './pieces.js';
+import type { WrittenPiece } from './write-piece.js';
 
 /** What the scorer's work tells while it runs. */
 export type ScoreMessage = { fraction: number; stage: string };
@@ -20,10 +33,11 @@ export type PredictInput = {
   includeInputs: boolean;
   /** what the column `model_version` says */
   modelVersion: string;
-  /** receives predictions.parquet and predictions.csv */
+  /** receives predictions.parquet and predictions.csv, whole or not at all */
   outDir: string;
   scratchDir: string;
   memoryLimitBytes?: number;
+  /** native threads; all cores, up to 8, when left out */
   threads?: number;
 };
 
@@ -37,133 +51,168 @@ export type PredictionResult = {
 
 /**
  * Scores every customer of a dataset, one row each, and writes the prediction files. Memory stays bounded whatever the row
- * count. What was filled, unknown or left unused is counted in the warnings. Blocks its thread while it computes.
+ * count. What was filled, unknown or left unused is counted in the warnings. Blocks its thread while it computes where the
+ * rows are one piece; more are shared among threads.
  * @throws CloveError `kind-mismatch`; `columns-mismatch` where more than half of the model's features are missing;
  * `value-invalid` where most of a numeric column is text; `data-empty`; `invalid-input` for an as-of date that cannot be
  */
 export const predictDataset = async (i: PredictInput, io: ScoreIo): Promise<PredictionResult> => {
-  const model = await openModelFolder(i.modelDir, i.threads === undefined ? {} : { threads: i.threads });
+  const { scratchDir, memoryLimitBytes, modelDir, modelVersion } = i;
+  const dir = await mkdtemp(join(scratchDir, 'pieces-'));
+  const threads = threadsOf(i.threads);
+  const lanes = i.profile.customers > PIECE_ROWS && threads > 1 ? openLanes(threads) : thisThread;
   try {
-    return await scoreAll(model, i, io);
+    const budget = { scratchDir, memoryLimitBytes, threads };
+    const planned = await lanes.run('plan', { ...i, ...duckOptions(budget, 1), dir }, part(io, 'plan'));
+    const { parts, ...result } = await predictPieces({ lanes, budget, modelDir, modelVersion, dir, ...planned }, io);
+    await writeFiles(i.outDir, joinedPredictions({ inputs: planned.plan.inputs, parts }), io.signal);
+    return result;
   } finally {
-    await model.release();
+    await lanes.close();
+    await rm(dir, { recursive: true, force: true });
   }
 };
 
-const scoreAll = async (model: OpenPredictor, i: PredictInput, io: ScoreIo): Promise<PredictionResult> => {
-  const { manifest } = model;
-  const { schema } = manifest;
-  requireKind(manifest, i.profile);
-  const asOf = asOfDay(i);
-  const taken = takenColumns(model, i.profile);
-  const inputs = i.profile.kind === 'features' ? scannable(i.profile) : taken.columns;
-  const columns = i.includeInputs ? inputs : taken.columns;
-  io.post({ fraction: 0.02, stage: asOf.day === null ? 'reading' : `features as of ${asOf.day}` });
+/** Scores, ranks and writes all pieces of a plan. @returns the files of the pieces, in order, and what they hold */
+export const predictPieces = async (
+  w: Omit<Work, 'pieces'> & { modelDir: string; modelVersion: string },
+  io: ScoreIo,
+): Promise<PredictionResult & { parts: WrittenFiles[] }> => {
+  const pieces = [...w.plan.pieces.keys()];
+  const parts = pieces.map((piece) => pieceFiles(w.dir, piece));
+  const reports = await scorePieces({ ...w, pieces }, part(io, 'score'));
+  checkReports(reports, w.plan.rows);
+  const scored = { scores: parts.map(({ scores }) => scores), sorted: parts.map(({ sorted }) => sorted) };
+  const written = await writePieces({ ...w, ...scored, pieces }, part(io, 'write'));
+  io.post({ fraction: PROGRESS.join.start, stage: 'writing the files' });
+  return { parts, ...resultOf(await readManifest(w.modelDir), w.plan, reports, written) };
+};
 
-  const duck = {
-    scratchDir: i.scratchDir,
-    ...(i.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: i.memoryLimitBytes }),
-    ...(i.threads === undefined ? {} : { threads: i.threads }),
-  };
-  const writer = await createPredictionWriter({
-    ...duck,
-    outDir: i.outDir,
-    includeInputs: i.includeInputs,
-    signal: io.signal,
+/** What is told of a prediction once all pieces are written. */
+export const resultOf = (
+  manifest: Parameters<typeof warningsOf>[0],
+  plan: PredictionPlan,
+  reports: readonly PieceReport[],
+  written: readonly WrittenPiece[],
+): PredictionResult => ({
+  rows: plan.rows,
+  summary: summaryOf(reports, written),
+  warnings: warningsOf(manifest, plan, reports),
+  asOf: plan.asOf,
+});
+
+/** Where in the progress of a prediction each step lies; the shares are measured. */
+const PROGRESS = {
+  plan: { start: 0, share: 0.02 },
+  score: { start: 0.02, share: 0.6 },
+  write: { start: 0.62, share: 0.3 },
+  join: { start: 0.92, share: 0.08 },
+};
+
+/** The progress of one step as that of the whole. */
+const part = ({ signal, post }: ScoreIo, step: keyof typeof PROGRESS): ScoreIo => ({
+  signal,
+  post: ({ fraction, stage }) => post({ fraction: PROGRESS[step].start + PROGRESS[step].share * fraction, stage }),
+});
+
+/** Memory and threads of a piece of work as a whole. */
+export type Budget = { scratchDir: string; memoryLimitBytes: number | undefined; threads: number };
+
+/** What each of `parts` that run at once may use. */
+export const duckOptions = ({ scratchDir, memoryLimitBytes, threads }: Budget, parts: number): DuckOptions => ({
+  scratchDir,
+  threads: Math.max(1, Math.floor(threads / parts)),
+  ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes: Math.floor(memoryLimitBytes / parts) }),
+});
+
+/** Pieces to work on, and with what. */
+export type Work = {
+  lanes: Lanes;
+  budget: Budget;
+  source: ScoringRows;
+  plan: PredictionPlan;
+  /** where the files of the pieces are written */
+  dir: string;
+  pieces: readonly number[];
+};
+
+/** Scores some pieces, several at once. @returns what was found, in their order */
+export const scorePieces = (w: Work & { modelDir: string }, io: ScoreIo): Promise<PieceReport[]> =>
+  eachPiece(w, io, 'scored', (input, own) =>
+    w.lanes.run('score', { ...input, modelDir: w.modelDir, out: pieceFiles(w.dir, input.piece) }, own),
+  );
+
+/**
+ * Ranks and writes some pieces, several at once.
+ * @param w.scores files of the pieces, in the order of `w.pieces` @param w.sorted files of all pieces of the plan
+ */
+export const writePieces = (
+  w: Work & { scores: readonly string[]; sorted: readonly string[]; modelVersion: string },
+  io: ScoreIo,
+): Promise<WrittenPiece[]> =>
+  eachPiece(w, io, 'written', (input, own, place) => {
+    const { sorted, modelVersion } = w;
+    const files = { scores: w.scores[place]!, sorted, out: pieceFiles(w.dir, input.piece) };
+    return w.lanes.run('write', { ...input, ...files, modelVersion }, own);
   });
-  try {
-    const counts = noCounts();
-    let rows = 0;
-    let lowest = Number.POSITIVE_INFINITY;
-    let highest = Number.NEGATIVE_INFINITY;
-    const chunks = scan({
-      ...duck,
-      parquet: i.parquet,
-      profile: i.profile,
-      asOf: asOf.day ?? undefined,
-      columns,
-      ...(model.sequence === null ? {} : { sequence: model.sequence }),
-      signal: io.signal,
-    });
-    for await (const table of chunks) {
-      const scores = await model.score(table, counts);
-      await writer.append({
-        ids: table.ids,
-        ...scores,
-        inputs: i.includeInputs ? table.columns : undefined,
-      });
-      for (const value of scores.predicted) {
-        lowest = Math.min(lowest, value);
-        highest = Math.max(highest, value);
-      }
-      rows += table.rows;
-      io.post({
-        fraction: 0.05 + 0.85 * Math.min(1, rows / Math.max(1, i.profile.customers)),
-        stage: `${rows} customers scored`,
-      });
-    }
-    if (rows === 0) {
-      throw new CloveError(
-        'data-empty',
-        asOf.day === null ? 'The dataset has no rows to score.' : `No customer bought anything by ${asOf.day}.`,
-      );
-    }
-    refuseText(counts, rows);
-    const warnings = [...asOf.warnings, ...taken.warnings, ...encodingWarnings(schema, counts, manifest.kind)];
-    if (rows > 1 && lowest === highest) {
-      warnings.push({
-        code: 'constant-predictions',
-        message: `Every customer got the same prediction, ${lowest}: the model found nothing in these columns to tell customers apart. Look at its evaluation, and at the columns that are missing.`,
-        count: rows,
-      });
-    }
-    io.post({ fraction: 0.92, stage: 'writing the files' });
-    const written = await writer.finish({ modelVersion: i.modelVersion, asOf: asOf.day });
-    return { ...written, warnings, asOf: asOf.day };
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
-};
 
-/** The day at whose end customers are seen; null for a features dataset. */
-const asOfDay = (i: PredictInput): { day: string | null; warnings: Warning[] } => {
-  if (i.profile.kind === 'features') {
-    if (i.asOf === undefined) return { day: null, warnings: [] };
-    throw new CloveError(
-      'invalid-input',
-      'asOf is for transactions: the features of this dataset were fixed when it was made. Leave asOf out.',
-    );
-  }
-  const { firstDay, lastDay } = daysOf(i.profile);
-  const day = i.asOf ?? lastDay;
-  if (day < firstDay) {
-    throw new CloveError(
-      'invalid-input',
-      `asOf ${day} lies before the first purchase, on ${firstDay}: nobody is known by then. Choose ${firstDay} or later.`,
-    );
-  }
-  if (day <= lastDay) return { day, warnings: [] };
-  return {
-    day,
-    warnings: [
-      {
-        code: 'as-of-after-data',
-        message: `The data ends on ${lastDay}, before the as-of date ${day}: the days between count as days without a purchase. Bring newer data if there were any.`,
-      },
-    ],
+const eachPiece = async <T>(
+  { lanes, budget, source, plan, pieces }: Work,
+  io: ScoreIo,
+  done: string,
+  run: (input: PieceInput, io: ScoreIo, place: number) => Promise<T>,
+): Promise<T[]> => {
+  const rowsOf = (piece: number): number => plan.pieces[piece]!.rows;
+  const all = pieces.reduce((sum, piece) => sum + rowsOf(piece), 0);
+  const rows = new Map<number, number>();
+  const told = (piece: number, fraction: number): void => {
+    rows.set(piece, fraction * rowsOf(piece));
+    const sum = Math.round([...rows.values()].reduce((a, b) => a + b, 0));
+    io.post({ fraction: sum / all, stage: `${sum} customers ${done}` });
   };
+  const atOnce = Math.min(lanes.size, pieces.length);
+  // The first failure stops the other pieces.
+  const stop = new AbortController();
+  const signal = AbortSignal.any([io.signal, stop.signal]);
+  const results: T[] = [];
+  const queue = [...pieces.entries()];
+  const lane = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [place, piece] = next;
+      const input = { ...duckOptions(budget, atOnce), source, plan, piece };
+      results[place] = await run(input, { signal, post: ({ fraction }) => told(piece, fraction) }, place);
+      told(piece, 1);
+    }
+  };
+  const lanesDone = await Promise.allSettled(
+    Array.from({ length: atOnce }, () =>
+      lane().catch((error: unknown) => {
+        queue.length = 0;
+        stop.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  io.signal.throwIfAborted();
+  const failed = lanesDone.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw stop.signal.reason ?? failed.reason;
+  return results;
 };
 
-/** A column that must hold numbers and mostly holds text is another column. */
-const refuseText = (counts: ReturnType<typeof noCounts>, rows: number): void => {
-  for (const [name, { count, example, customer }] of counts.unreadable) {
-    const present = rows - (counts.missing.get(name) ?? 0);
-    if (count * 2 > present) {
-      throw new CloveError(
-        'value-invalid',
-        `Column "${name}" must hold numbers, but ${count} of its ${present} values are text, first "${example.slice(0, 60)}" of customer "${customer}". Correct the column, or leave it out.`,
-      );
-    }
+const writeFiles = async (
+  outDir: string,
+  { csv, parquet }: ReturnType<typeof joinedPredictions>,
+  signal: AbortSignal,
+): Promise<void> => {
+  await mkdir(outDir, { recursive: true });
+  const files = [
+    { stream: parquet, file: join(outDir, 'predictions.parquet') },
+    { stream: csv, file: join(outDir, 'predictions.csv') },
+  ];
+  try {
+    for (const { stream, file } of files) await pipeline(stream, createWriteStream(`${file}.part`), { signal });
+    for (const { file } of files) await rename(`${file}.part`, file);
+  } finally {
+    for (const { file } of files) await rm(`${file}.part`, { force: true });
   }
 };

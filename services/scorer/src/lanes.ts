@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os';
+import { openThreadPool } from '@clove/runtime';
+import { evaluateModel } from './evaluate-model.js';
+import { planPrediction } from './plan-prediction.js';
+import type { ScoreIo, ScoreMessage } from './predict-dataset.js';
+import { scorePiece } from './score-piece.js';
+import { writePiece } from './write-piece.js';
+
+/** Work that blocks the thread in which it is done, by name. */
+export const laneTasks = { plan: planPrediction, score: scorePiece, write: writePiece, evaluate: evaluateModel };
+export type LaneTasks = typeof laneTasks;
+
+/** Where such work is done: several pieces of it at once. */
+export type Lanes = {
+  /** pieces at once */
+  readonly size: number;
+  run<K extends keyof LaneTasks>(task: K, input: Parameters<LaneTasks[K]>[0], io: ScoreIo): ReturnType<LaneTasks[K]>;
+  close(): Promise<void>;
+};
+
+/** Native threads to use: as many as were asked for, else the cores of the machine, up to 8. */
+export const threadsOf = (asked: number | undefined): number => asked ?? Math.min(8, availableParallelism());
+
+/** Threads that stay open from one task to the next; each is started when it is first needed. */
+export const openLanes = (size: number): Lanes => {
+  const pool = openThreadPool<{ task: keyof LaneTasks; input: never }, ScoreMessage, never>(
+    new URL('./lane.js', import.meta.url),
+    size,
+  );
+  return {
+    size,
+    run: (task, input, { signal, post }) =>
+      // The script runs the task of that name, so what comes back is its result.
+      pool.run({ task, input: input as never }, { signal, onMessage: post }) as ReturnType<LaneTasks[typeof task]>,
+    close: () => pool.close(),
+  };
+};
+
+/** The calling thread itself, for what is too small to be shared. */
+export const thisThread: Lanes = {
+  size: 1,
+  run: (task, input, io) => laneTasks[task](input as never, io) as ReturnType<LaneTasks[typeof task]>,
+  close: async () => {},
+};
