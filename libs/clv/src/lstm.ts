@@ -53,8 +53,8 @@ export const cellParams = (name: string, inputs: number, units: number, gates: n
 
 /**
  * The recurrence itself, with its gradient in closed form: the chain that tfjs would record touches every gate of every
- * step several times and adds up a matrix of weights a step; here the factors of all steps are computed at once, and
- * the weights' gradient is one product.
+ * step several times and adds up a matrix of weights a step; here each step's gates are touched once, while they are
+ * still in the processor's cache, and the weights' gradient is one product over all steps.
  *
  * tanh(x) = 2σ(2x) - 1: with the columns of g doubled, one sigmoid serves all four gates.
  * @param o.projected [L·rows, 4·units] W x + b + b' of all steps, time-major, g's columns doubled
@@ -68,81 +68,71 @@ const lstmLayer = (o: {
   length: number;
   last: boolean;
 }): tf.Tensor2D => {
-  const { length, mask } = o;
+  const { length } = o;
   const run = tf.customGrad((...given) => {
     const [projected, recurrent, save] = given as unknown as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
-    const masks = tf.split(mask, length);
-    const gates: tf.Tensor2D[] = [];
-    const cells: tf.Tensor2D[] = [];
-    const squashed: tf.Tensor2D[] = [];
-    const outputs: tf.Tensor2D[] = [];
-    const inputs: tf.Tensor2D[] = tf.split(projected, length);
-    inputs.forEach((input, t) => {
-      const fed: tf.Tensor2D = t === 0 ? input : tf.add(tf.matMul(outputs[t - 1]!, recurrent), input);
-      const all = tf.sigmoid(fed);
-      const [i, f, g2, out] = tf.split(all, 4, 1);
-      const news: tf.Tensor2D = tf.mul(i!, doubleLessOne(g2!));
-      const moved: tf.Tensor2D = t === 0 ? news : tf.add(tf.mul(f!, cells[t - 1]!), news);
-      const cell: tf.Tensor2D = tf.mul(moved, masks[t]!);
-      gates.push(all);
-      cells.push(cell);
-      squashed.push(tf.tanh(cell));
-      outputs.push(tf.mul(out!, squashed[t]!));
+    const masks: tf.Tensor2D[] = tf.split(o.mask, length);
+    const steps: LstmStep[] = [];
+    tf.split(projected, length).forEach((input, t) => {
+      const before = steps[t - 1];
+      const fed = before === undefined ? input : tf.add(tf.matMul(before.h, recurrent), input);
+      const gates: tf.Tensor2D = tf.sigmoid(fed as tf.Tensor2D);
+      const [i, f, g2, out] = tf.split(gates, 4, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+      const g: tf.Tensor2D = tf.sub(tf.mul(g2, 2), 1);
+      const news: tf.Tensor2D = tf.mul(i, g);
+      const moved: tf.Tensor2D = before === undefined ? news : tf.add(tf.mul(f, before.c), news);
+      const c: tf.Tensor2D = tf.mul(moved, masks[t]!);
+      const squashed: tf.Tensor2D = tf.tanh(c);
+      steps.push({ gates, i, f, g, out, c, squashed, h: tf.mul(out, squashed), mask: masks[t]! });
     });
-    save([recurrent, ...gates, ...cells, ...squashed, ...outputs]);
+    save([recurrent, ...steps.flatMap((step) => Object.values(step))]);
+    const outputs = steps.map(({ h }) => h);
     return {
       value: o.last ? outputs.at(-1)! : tf.concat(outputs),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        lstmGradient({ dy: dy as tf.Tensor2D, saved: saved as tf.Tensor2D[], length, mask, last: o.last }),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [r, ...flat] = saved as [tf.Tensor2D, ...tf.Tensor2D[]];
+        const names = Object.keys(steps[0]!);
+        const kept = steps.map(
+          (_, t) => Object.fromEntries(names.map((name, k) => [name, flat[t * names.length + k]])) as LstmStep,
+        );
+        return lstmGradient({ dy: dy as tf.Tensor2D, recurrent: r, steps: kept, last: o.last });
+      },
     };
   }) as (projected: tf.Tensor2D, recurrent: tf.Tensor2D) => tf.Tensor2D;
   return run(o.projected, o.recurrent);
 };
 
-type FourGates = [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+/** What the gradient needs of a step: σ of all gates [rows, 4·units], the gates apart, the state, tanh(c), the output. */
+type LstmStep = Record<'gates' | 'i' | 'f' | 'g' | 'out' | 'c' | 'squashed' | 'h' | 'mask', tf.Tensor2D>;
 
 const lstmGradient = (o: {
   dy: tf.Tensor2D;
-  saved: tf.Tensor2D[];
-  length: number;
-  mask: tf.Tensor2D;
+  recurrent: tf.Tensor2D;
+  steps: LstmStep[];
   last: boolean;
 }): [tf.Tensor2D, tf.Tensor2D] => {
-  const { length, mask } = o;
-  const [recurrent, ...rest] = o.saved as [tf.Tensor2D, ...tf.Tensor2D[]];
-  const part = (k: number): tf.Tensor2D[] => rest.slice(k * length, (k + 1) * length);
-  const [gates, cells, squashed, outputs] = [part(0), part(1), part(2), part(3)];
-  const stepsOf = (x: tf.Tensor2D): tf.Tensor2D[] => tf.split(x, length);
-  // What a change of each gate's input (of the last one: on h, of the others: on c) and of c before does, for all steps at once.
-  const all = tf.concat(gates);
-  const [i, f, g2, out] = tf.split(all, 4, 1) as FourGates;
-  const tanh = tf.concat(squashed);
-  const before = tf.concat([tf.zerosLike(cells[0]!), ...cells.slice(0, -1)]);
-  const partners: FourGates = [tf.mul(doubleLessOne(g2), mask), tf.mul(before, mask), tf.mul(tf.mul(i, 2), mask), tanh];
-  const byGates = stepsOf(tf.mul(tf.mul(all, tf.sub(1, all)), tf.concat(partners, 1)));
-  const kept = stepsOf(tf.mul(f, mask));
-  const byOutput = stepsOf(tf.mul(out, tf.sub(1, tf.square(tanh))));
-
-  const above = o.last ? undefined : stepsOf(o.dy);
+  const { recurrent, steps } = o;
+  const above: tf.Tensor2D[] | undefined = o.last ? undefined : tf.split(o.dy, steps.length);
   const dGates: tf.Tensor2D[] = [];
   let dh = above?.at(-1) ?? o.dy;
   let dc: tf.Tensor2D | undefined;
-  for (let t = length - 1; t >= 0; t -= 1) {
-    const through: tf.Tensor2D = tf.mul(dh, byOutput[t]!);
-    dc = dc === undefined ? through : tf.add<tf.Tensor2D>(dc, through);
-    const d: tf.Tensor2D = tf.mul(tf.concat([dc, dc, dc, dh], 1), byGates[t]!);
+  for (let t = steps.length - 1; t >= 0; t -= 1) {
+    const { gates, i, f, g, out, squashed, mask } = steps[t]!;
+    const through: tf.Tensor2D = tf.mul(dh, tf.mul(out, tf.sub(1, tf.square(squashed))));
+    const dMoved: tf.Tensor2D = tf.mul(dc === undefined ? through : tf.add(dc, through), mask);
+    const before = steps[t - 1]?.c ?? tf.zerosLike(f);
+    // By σ of each gate; g is 2σ - 1.
+    const parts = [tf.mul(dMoved, g), tf.mul(dMoved, before), tf.mul(tf.mul(dMoved, i), 2), tf.mul(dh, squashed)];
+    const d: tf.Tensor2D = tf.mul(tf.concat(parts, 1), tf.mul(gates, tf.sub(1, gates)));
     dGates.unshift(d);
     if (t > 0) {
       const back: tf.Tensor2D = tf.matMul(d, recurrent, false, true);
       dh = above === undefined ? back : tf.add(back, above[t - 1]!);
-      dc = tf.mul(dc, kept[t]!);
+      dc = tf.mul(dMoved, f);
     }
   }
-  const dProjected = tf.concat(dGates);
-  if (length === 1) return [dProjected, tf.zerosLike(recurrent)];
-  const dRecurrent: tf.Tensor2D = tf.matMul(tf.concat(outputs.slice(0, -1)), tf.concat(dGates.slice(1)), true);
-  return [dProjected, dRecurrent];
+  const outputs = steps.slice(0, -1).map(({ h }) => h);
+  const dRecurrent: tf.Tensor2D =
+    outputs.length === 0 ? tf.zerosLike(recurrent) : tf.matMul(tf.concat(outputs), tf.concat(dGates.slice(1)), true);
+  return [tf.concat(dGates), dRecurrent];
 };
-
-/** g from σ of its doubled input. */
-const doubleLessOne = (x: tf.Tensor): tf.Tensor2D => tf.sub(tf.mul(x, 2), 1);
