@@ -9,6 +9,10 @@ export type DatasetKind = z.infer<typeof DatasetKind>;
 export const Preset = z.enum(['olist', 'cdnow', 'online-retail']);
 export type Preset = z.infer<typeof Preset>;
 
+/** A currency by its ISO 4217 code; amounts are shown with it and never converted. */
+export const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR');
+export type Currency = z.infer<typeof Currency>;
+
 const column = z.string().min(1).max(300);
 
 /**
@@ -51,6 +55,7 @@ export const IngestOptions = z.object({
     .max(20)
     .optional()
     .describe('olist: which orders count; delivered when left out'),
+  currency: Currency.optional().describe('of all amounts, by its ISO 4217 code; none when left out'),
 });
 export type IngestOptions = z.infer<typeof IngestOptions>;
 
@@ -65,6 +70,7 @@ export const GeneratorOptions = z.object({
     .max(2 ** 31 - 1)
     .default(42)
     .describe('the same seed gives the same data'),
+  currency: Currency.optional().describe('what amounts are shown in, by its ISO 4217 code; none when left out'),
 });
 export type GeneratorOptions = z.infer<typeof GeneratorOptions>;
 
@@ -147,6 +153,7 @@ export const DatasetProfile = z.object({
     })
     .nullable()
     .describe('how the files were read; null for generated data'),
+  currency: Currency.optional().describe('left out where none was given'),
 });
 export type DatasetProfile = z.infer<typeof DatasetProfile>;
 
@@ -175,6 +182,7 @@ export const Dataset = z.object({
     files: z.array(z.object({ name: z.string(), bytes: z.number().int() })),
     preset: Preset.nullable(),
   }),
+  currency: Currency.nullable().describe('of all amounts; null where none was given'),
   warnings: z.array(Warning),
   jobId: idOf('job').nullable(),
   createdAt: Instant,

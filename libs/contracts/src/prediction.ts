@@ -58,15 +58,23 @@ export const Prediction = z.object({
 });
 export type Prediction = z.infer<typeof Prediction>;
 
-/** Query of `GET /v1/predictions/{id}/rows` and `GET /v1/datasets/{id}/rows`. */
+/** Query of `GET /v1/datasets/{id}/rows`, and of the rejected rows. */
 export const RowsQuery = z.object({
   offset: z.coerce.number().int().min(0).max(1_000_000_000).default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   sort: z.string().max(300).optional().describe('column name'),
   order: z.enum(['asc', 'desc']).default('asc'),
-  search: z.string().max(200).optional().describe('predictions: customer ids that contain this'),
+  search: z.string().max(200).optional().describe('customer ids that contain this, letter case ignored'),
 });
 export type RowsQuery = z.infer<typeof RowsQuery>;
+
+/** Query of `GET /v1/predictions/{id}/rows`. */
+export const PredictionRowsQuery = RowsQuery.extend({
+  tier: Tier.optional(),
+  min: z.coerce.number().optional().describe('predicted_clv at least'),
+  max: z.coerce.number().optional().describe('predicted_clv at most'),
+});
+export type PredictionRowsQuery = z.infer<typeof PredictionRowsQuery>;
 
 /** Body of `POST /v1/score`: up to 1,000 customers, answered at once. */
 export const ScoreRequest = z.object({
@@ -122,8 +130,8 @@ export const Question = z.discriminatedUnion('type', [
   z.object({ type: z.literal('score'), versionId: idOf('ver'), request: ScoreRequest }),
   z.object({
     type: z.literal('rows'),
-    source: z.object({ type: z.enum(['dataset', 'prediction']), id: z.string() }),
-    query: RowsQuery,
+    source: z.object({ type: z.enum(['dataset', 'rejected', 'prediction']), id: z.string() }),
+    query: PredictionRowsQuery,
   }),
 ]);
 export type Question = z.infer<typeof Question>;

@@ -43,6 +43,7 @@ export const generateDataset = (o: GenerateRequest & { outDir: string }): Promis
       parquet,
       kind: o.options.generator,
       targetColumn: o.options.generator === 'features' ? 'clv' : null,
+      currency: o.options.currency,
     });
     await writeFile(join(o.outDir, 'profile.json'), JSON.stringify(profile));
     o.onProgress?.(1, 'done');

@@ -14,6 +14,7 @@ export type ProfileInput = {
   rejected?: { rows: number; byReason: { reason: string; count: number }[]; sample: RejectedRow[] };
   warnings?: Warning[];
   reading?: DatasetProfile['reading'];
+  currency?: DatasetProfile['currency'];
 };
 
 /** Rows that quantiles and histogram bounds are computed from; evenly spaced rows of the file where it holds more. */
@@ -70,6 +71,7 @@ export const profileParquet = async (db: Duck, input: ProfileInput): Promise<Dat
     columns: profiles,
     warnings: input.warnings ?? [],
     reading: input.reading ?? null,
+    ...(input.currency === undefined ? {} : { currency: input.currency }),
   };
 };
 

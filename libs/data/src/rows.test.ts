@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { RowPage, RowsQuery } from '@clove/contracts';
+import { PredictionRowsQuery, RowPage } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { literal, withDuck } from './duck.js';
 import { readRows } from './rows.js';
@@ -21,7 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratchDir, { recursive: true, force: true }));
 
-const page = (query: Partial<RowsQuery>) => readRows({ scratchDir, parquet, query: RowsQuery.parse(query) });
+const page = (query: Partial<PredictionRowsQuery>) =>
+  readRows({ scratchDir, parquet, query: PredictionRowsQuery.parse(query) });
 
 test('pages in file order join to the whole file', async () => {
   const first = await page({ limit: 3 });
@@ -77,7 +78,7 @@ describe('values', () => {
         true AS yes, 'text' AS s, 'nan'::DOUBLE AS nan, '-inf'::DOUBLE AS minus, 1.25::DECIMAL(10, 2) AS exact,
         12.3::FLOAT AS f, NULL::VARCHAR AS nothing, 7 AS file_row_number) TO ${literal(file)} (FORMAT parquet)`),
     );
-    const found = await readRows({ scratchDir, parquet: file, query: RowsQuery.parse({ sort: 't' }) });
+    const found = await readRows({ scratchDir, parquet: file, query: PredictionRowsQuery.parse({ sort: 't' }) });
     expect(RowPage.parse(JSON.parse(JSON.stringify(found)))).toEqual(found);
     expect(found.rows).toEqual([
       [
@@ -96,4 +97,30 @@ describe('values', () => {
       ],
     ]);
   });
+});
+
+test('tier and range choose the rows of a prediction, before sorting and paging; elsewhere they are refused', async () => {
+  const file = path.join(scratchDir, 'predictions.parquet');
+  await withDuck({ scratchDir }, (db) =>
+    db.run(`COPY (
+      SELECT 'Id-' || i AS customer_id, (i * 7 % 1000)::FLOAT AS predicted_clv,
+        CASE WHEN i % 4 = 0 THEN 'gold' ELSE 'bronze' END AS tier FROM range(1000) AS r(i)
+    ) TO ${literal(file)} (FORMAT parquet)`),
+  );
+  const query = PredictionRowsQuery.parse({
+    tier: 'gold',
+    min: '100',
+    max: '199.5',
+    sort: 'predicted_clv',
+    order: 'desc',
+    offset: 3,
+    limit: 5,
+  });
+  const found = await readRows({ scratchDir, parquet: file, query });
+  const expected = Array.from({ length: 1000 }, (_, i) => ({ id: `Id-${i}`, clv: (i * 7) % 1000, gold: i % 4 === 0 }))
+    .filter(({ clv, gold }) => gold && clv >= 100 && clv <= 199.5)
+    .toSorted((a, b) => b.clv - a.clv);
+  expect(found.total).toBe(expected.length);
+  expect(found.rows).toEqual(expected.slice(3, 8).map(({ id, clv }) => [id, clv, 'gold']));
+  await expect(page({ tier: 'gold' })).rejects.toMatchObject({ code: 'invalid-input', errors: [{ pointer: '/tier' }] });
 });

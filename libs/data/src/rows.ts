@@ -1,4 +1,4 @@
-import { CloveError, type RowPage, type RowsQuery } from '@clove/contracts';
+import { CloveError, type PredictionRowsQuery, type RowPage } from '@clove/contracts';
 import {
   BOOLEAN,
   DATE,
@@ -13,11 +13,12 @@ import { type DuckOptions, ident, literal, withDuck } from './duck.js';
 
 /**
  * One page of a Parquet file, in file order unless sorted; equal rows of a sort keep the file's order, missing values
- * come last. The search looks for a part of `customer_id`, letter case ignored. `total` counts the rows that the search left. Timestamps are ISO 8601 in UTC, days `YYYY-MM-DD`; numbers
- * that JSON does not have (NaN, infinities) are texts.
- * @throws CloveError invalid-input where the sort column is not there
+ * come last. The search looks for a part of `customer_id`, letter case ignored; tier and range are of a prediction. `total`
+ * counts the rows that are left. Timestamps are ISO 8601 in UTC, days `YYYY-MM-DD`; numbers that JSON does not have (NaN,
+ * infinities) are texts.
+ * @throws CloveError invalid-input where a column to sort or filter by is not there
  */
-export const readRows = (o: DuckOptions & { parquet: string; query: RowsQuery }): Promise<RowPage> =>
+export const readRows = (o: DuckOptions & { parquet: string; query: PredictionRowsQuery }): Promise<RowPage> =>
   withDuck(o, async (db) => {
     const { query } = o;
     const file = literal(o.parquet);
@@ -25,22 +26,51 @@ export const readRows = (o: DuckOptions & { parquet: string; query: RowsQuery })
       `DESCRIBE SELECT * FROM read_parquet(${file})`,
     );
     const columns = described.map(({ column_name: name }) => name);
-    if (query.sort !== undefined && !columns.includes(query.sort))
+    const require = (column: string, field: string): string => {
+      if (columns.includes(column)) return ident(column);
       throw new CloveError(
         'invalid-input',
-        `There is no column "${query.sort}" to sort by. The columns are: ${columns.join(', ')}.`,
-        { pointer: '/sort' },
+        `There is no column "${column}" to ${field === 'sort' ? 'sort' : 'filter'} by. The columns are: ${columns.join(', ')}.`,
+        { pointer: `/${field}` },
       );
-    const where =
-      query.search === undefined ? '' : `WHERE contains(lower(customer_id), lower(${literal(query.search)}))`;
+    };
+    const conditions: string[] = [];
+    if (query.search !== undefined)
+      conditions.push(`contains(lower(${require('customer_id', 'search')}), lower(${literal(query.search)}))`);
+    if (query.tier !== undefined) conditions.push(`${require('tier', 'tier')} = ${literal(query.tier)}`);
+    if (query.min !== undefined) conditions.push(`${require('predicted_clv', 'min')} >= ${query.min}`);
+    if (query.max !== undefined) conditions.push(`${require('predicted_clv', 'max')} <= ${query.max}`);
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    const sort = query.sort === undefined ? undefined : require(query.sort, 'sort');
     const { total } = await db.row<{ total: number }>(`SELECT count(*) AS total FROM read_parquet(${file}) ${where}`);
+    const from = `FROM read_parquet(${file})`;
+    const page = `LIMIT ${query.limit} OFFSET ${query.offset}`;
+    const cells = described.map(cell).join(', ');
+    const read = async (sql: string) => (await db.connection.runAndReadAll(sql)).getRows();
+    const answer = (rows: DuckDBValue[][]): RowPage => ({
+      columns,
+      rows: rows.map((row) => row.map(jsonCell)),
+      offset: query.offset,
+      total,
+    });
     // Unsorted rows come in file order by themselves; `file_row_number` is a column that DuckDB adds to any Parquet.
-    const sorting =
-      query.sort === undefined ? '' : `ORDER BY ${ident(query.sort)} ${query.order} NULLS LAST, file_row_number`;
-    const reader = await db.connection.runAndReadAll(`
-      SELECT ${described.map(cell).join(', ')}
-      FROM read_parquet(${file}) ${where} ${sorting} LIMIT ${query.limit} OFFSET ${query.offset}`);
-    return { columns, rows: reader.getRows().map((row) => row.map(jsonCell)), offset: query.offset, total };
+    if (sort === undefined) return answer(await read(`SELECT ${cells} ${from} ${where} ${page}`));
+    const order = `ORDER BY ${sort} ${query.order} NULLS LAST`;
+    // a file that has a column of that name does not say where its rows are
+    if (columns.includes('file_row_number'))
+      return answer(await read(`SELECT ${cells} FROM (SELECT * ${from} ${where} ${order} ${page})`));
+    // Sorting the numbers of the rows and then reading the few that are wanted spares moving every column of every row.
+    const numbers = await db.rows<{ n: number }>(
+      `SELECT file_row_number AS n ${from} ${where} ${order}, file_row_number ${page}`,
+    );
+    if (numbers.length === 0) return answer([]);
+    const wanted = numbers.map(({ n }) => n);
+    const found = new Map(
+      (await read(`SELECT file_row_number, ${cells} ${from} WHERE file_row_number IN (${wanted.join(', ')})`)).map(
+        ([n, ...row]) => [Number(n), row],
+      ),
+    );
+    return answer(wanted.map((n) => found.get(n) ?? []));
   });
 
 type Cell = RowPage['rows'][number][number];

@@ -22,6 +22,7 @@ function toDataset(row: DatasetModel): Dataset {
               preset: source.options.preset ?? null,
             }
           : { type: source.type, files: [], preset: null },
+      currency: source.options.currency ?? null,
       createdAt: row.createdAt.toISOString(),
     },
     `dataset (${row.id})`,

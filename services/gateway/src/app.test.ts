@@ -331,7 +331,6 @@ describe('probes', () => {
     expect(response.body).toMatch(/clove_jobs\{status="queued"\} [1-9]/);
     expect(response.body).toContain('process_cpu_user_seconds_total');
   });
-
 });
 
 describe('what is accepted is not lost', () => {

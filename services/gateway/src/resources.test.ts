@@ -21,6 +21,7 @@ import {
   ScoreResponse,
   pageOf,
 } from '@clove/contracts';
+import { artifactKeys } from '@clove/store';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -409,6 +410,26 @@ describe('questions to a scorer', () => {
       query: { offset: 0, limit: 100 },
     });
     expect(await onDisk('questions')).toEqual([]);
+    await get(`/v1/predictions/${id}/rows?tier=gold&min=1&max=2.5`);
+    expect(asked.at(-1)).toMatchObject({ query: { tier: 'gold', min: 1, max: 2.5 } });
+    const misspelt = await refused('GET', `/v1/predictions/${id}/rows?teir=gold`);
+    expect(misspelt.errors?.map(({ pointer }) => pointer)).toEqual(['/teir']);
+    expect((await refused('GET', `/v1/datasets/${datasetId}/rows?tier=gold`)).code).toBe('invalid-input');
+  });
+
+  test('rejected rows are paged and downloaded; a dataset of an earlier version says what it has', async () => {
+    const datasetId = await generated();
+    expect(await refused('GET', `/v1/datasets/${datasetId}/rejected`)).toMatchObject({ code: 'not-found' });
+    const { artifacts } = gateway.gateway;
+    await artifacts.put(artifactKeys.rejected(datasetId, 'rejected.csv'), 'file,row\na.csv,3\n');
+    reply = { ok: true, value: rows };
+    expect(RowPage.parse(await get(`/v1/datasets/${datasetId}/rejected?limit=7`))).toEqual(rows);
+    expect(asked.at(-1)).toMatchObject({ source: { type: 'rejected', id: datasetId }, query: { limit: 7 } });
+    const csv = await call(gateway.app, 'GET', `/v1/datasets/${datasetId}/rejected.csv`);
+    expect([csv.body, csv.headers['content-disposition']]).toEqual([
+      'file,row\na.csv,3\n',
+      `attachment; filename="${datasetId}-rejected.csv"`,
+    ]);
   });
 });
 

@@ -89,6 +89,8 @@ import {
   Role,
   RollBack,
   UpdateUser,
+  PredictionRowsQuery,
+  RowsQuery,
 } from '@clove/contracts';
 import { z } from 'zod';
 
@@ -200,6 +202,10 @@ export const queries = {
   log: z.strictObject({ after: z.coerce.number().int().min(0).default(0).describe('number of the last line known') }),
   leaderboards: PageQuery.extend({ datasetId: idOf('ds').optional() }).strict(),
   evaluations: PageQuery.extend({ versionId: idOf('ver').optional() }).strict(),
+  rows: RowsQuery.strict(),
+  rejected: RowsQuery.omit({ search: true }).strict(),
+  predictionRows: PredictionRowsQuery.strict(),
+  sample: z.strictObject({ kind: DatasetKind.default('features') }),
   download: z.strictObject({ format: z.enum(['csv', 'parquet']).default('csv') }),
 } as const;
 

@@ -34,7 +34,11 @@ const replyTo = async (context: AnsweringContext, key: string): Promise<Answer> 
   const question = Question.parse(await artifacts.readJson(key));
   if (question.type === 'rows') {
     const { type, id } = question.source;
-    const file = type === 'dataset' ? artifactKeys.data(id) : artifactKeys.prediction(id, 'predictions.parquet');
+    const file = {
+      dataset: artifactKeys.data(id),
+      rejected: artifactKeys.rejected(id, 'rejected.parquet'),
+      prediction: artifactKeys.prediction(id, 'predictions.parquet'),
+    }[type];
     const value = await readRows({
       parquet: await artifacts.local(file, scratchDir),
       query: question.query,

@@ -1,4 +1,4 @@
-import { Accepted, CloveError, Dataset, DatasetDependents, DatasetProfile, RowPage, RowsQuery } from '@clove/contracts';
+import { Accepted, CloveError, Dataset, DatasetDependents, DatasetProfile, RowPage } from '@clove/contracts';
 import { artifactKeys, newId } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
@@ -6,10 +6,13 @@ import { hashOf, once } from '../idempotency.js';
 import { parseInput } from '../plugins/problems.js';
 import { ask } from '../questions.js';
 import { accepted, enqueue } from '../queueing.js';
-import { DatasetFields, bodies, guarded, json, noContent, pages, params, queries } from '../schemas.js';
+import { DatasetFields, bodies, file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
 import { TRANSFER_TIMEOUT_MS, discardUpload, meaningOf, receiveUpload } from '../uploads.js';
 
 const parse = (fields: Record<string, unknown>) => parseInput(DatasetFields, fields, 'the form');
+
+/** Columns of the list of rejected rows. */
+const REJECTED_COLUMNS = ['file', 'row', 'column', 'value', 'reason'];
 
 /** Datasets: uploaded or generated, then ingested by a worker. */
 export const datasetRoutes =
@@ -25,6 +28,14 @@ export const datasetRoutes =
         dataset.status === 'pending'
           ? `dataset ${id} is still being ingested: wait for job ${dataset.jobId}`
           : `the ingest of dataset ${id} has failed: see job ${dataset.jobId} for the reason`,
+      );
+    };
+
+    const requireRejected = async (id: string): Promise<void> => {
+      if ((await artifacts.stat(artifactKeys.rejected(id, 'rejected.csv'))) !== null) return;
+      throw new CloveError(
+        'not-found',
+        `dataset ${id} was ingested by a version that kept no list of rejected rows; its profile names up to 1,000`,
       );
     };
 
@@ -159,7 +170,7 @@ export const datasetRoutes =
           summary: 'Page through the rows of a dataset, sorted and searched by customer',
           tags,
           params: params.dataset,
-          querystring: RowsQuery,
+          querystring: queries.rows,
           response: { 200: json('Rows by position', RowPage), ...guarded('not-found', 'conflict', 'invalid-input') },
         },
       },
@@ -167,6 +178,54 @@ export const datasetRoutes =
         const { id } = request.params;
         await readProfile(id);
         return ask(gateway, request, { type: 'rows', source: { type: 'dataset', id }, query: request.query }, RowPage);
+      },
+    );
+
+    app.get(
+      '/datasets/:id/rejected',
+      {
+        schema: {
+          operationId: 'getRejectedRows',
+          summary: 'Page through the rows that the ingest did not take, with the reason of each',
+          description: 'Columns: file, row (from 1, the header not counted), column, value, reason.',
+          tags,
+          params: params.dataset,
+          querystring: queries.rejected,
+          response: { 200: json('Rows by position', RowPage), ...guarded('not-found', 'conflict', 'invalid-input') },
+        },
+      },
+      async (request) => {
+        const { id } = request.params;
+        const { rejectedRows } = await readProfile(id);
+        const { query } = request;
+        if (rejectedRows === 0) return { columns: REJECTED_COLUMNS, rows: [], offset: query.offset, total: 0 };
+        await requireRejected(id);
+        return ask(gateway, request, { type: 'rows', source: { type: 'rejected', id }, query }, RowPage);
+      },
+    );
+
+    app.get(
+      '/datasets/:id/rejected.csv',
+      {
+        handlerTimeout: TRANSFER_TIMEOUT_MS,
+        schema: {
+          operationId: 'downloadRejectedRows',
+          summary: 'Download the rows that the ingest did not take, with the reason of each',
+          tags,
+          params: params.dataset,
+          response: { 200: file('The rows', 'text/csv'), ...guarded('not-found', 'conflict') },
+        },
+      },
+      async (request, reply) => {
+        const { id } = request.params;
+        const { rejectedRows } = await readProfile(id);
+        reply
+          .header('content-type', 'text/csv; charset=utf-8')
+          .header('content-disposition', `attachment; filename="${id}-rejected.csv"`);
+        if (rejectedRows === 0) return reply.send(`${REJECTED_COLUMNS.join(',')}\n`);
+        await requireRejected(id);
+        const { stream, bytes } = await artifacts.open(artifactKeys.rejected(id, 'rejected.csv'));
+        return reply.header('content-length', String(bytes)).send(stream);
       },
     );
 

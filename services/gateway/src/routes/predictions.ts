@@ -1,12 +1,4 @@
-import {
-  Accepted,
-  CloveError,
-  Prediction,
-  RowPage,
-  RowsQuery,
-  ScoreResponse,
-  type StartPrediction,
-} from '@clove/contracts';
+import { Accepted, CloveError, Prediction, RowPage, ScoreResponse, type StartPrediction } from '@clove/contracts';
 import { type QueuedJob, artifactKeys, newId } from '@clove/store';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
@@ -145,10 +137,10 @@ export const predictionRoutes =
       {
         schema: {
           operationId: 'getPredictionRows',
-          summary: 'Page through scored customers, sorted and searched',
+          summary: 'Page through scored customers: sorted, searched, by tier and by range',
           tags,
           params: params.prediction,
-          querystring: RowsQuery,
+          querystring: queries.predictionRows,
           response: { 200: json('Rows by position', RowPage), ...guarded('not-found', 'conflict', 'invalid-input') },
         },
       },
