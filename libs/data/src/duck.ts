@@ -32,6 +32,13 @@ export const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`
 /** An SQL string literal, paths included. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/**
+ * SQL condition: an expression is one of these texts. An IN list of this length becomes a join, which loses the order of the
+ * rows that a COPY keeps otherwise.
+ */
+export const isOneOf = (expression: string, texts: readonly string[]): string =>
+  `list_contains([${texts.map(literal).join(', ')}], ${expression})`;
+
 /** Throws CloveError 'cancelled' where the signal has been aborted. */
 export const throwIfAborted = (signal: AbortSignal | undefined): void => {
   if (!signal?.aborted) return;

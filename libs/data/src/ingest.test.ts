@@ -43,7 +43,8 @@ const ingestPaths = async (files: IngestFile[], options: Options, threads = 2) =
   const outDir = join(folder, 'out');
   const profile = await ingestFiles({ files, options: IngestOptions.parse(options), outDir, scratchDir, threads });
   expect(await readdir(scratchDir)).toEqual([]);
-  expect((await readdir(outDir)).toSorted()).toEqual(['data.parquet', 'profile.json']);
+  const lists = profile.rejectedRows > 0 ? ['rejected.csv', 'rejected.parquet'] : [];
+  expect((await readdir(outDir)).toSorted()).toEqual(['data.parquet', 'profile.json', ...lists]);
   expect(DatasetProfile.parse(JSON.parse(await readFile(join(outDir, 'profile.json'), 'utf8')))).toEqual(profile);
   const parquet = join(outDir, 'data.parquet');
   const rows = (limit = 1000) =>
@@ -306,6 +307,75 @@ describe('rows that cannot be used', () => {
     });
     expect(error).toMatchObject({ code: 'value-invalid' });
     expect(error.message).toMatch(/2 of 3 rows.*amount is not a number \(a\.csv row 1: "x"\)/);
+  });
+});
+
+describe('a large file is read in one pass where its first rows tell how, and looked at as a whole where not', () => {
+  // More rows than the plan is made from, then the one line that matters, then some more.
+  const before = range(24_000).map(
+    (i) => `c${i % 900},2024-01-${String((i % 28) + 1).padStart(2, '0')},${i}.5,o${i},2`,
+  );
+  const after = range(500).map((i) => `d${i},2024-03-01,1,p${i},1`);
+  const file = (...between: string[]) =>
+    lines('customer_id,date,amount,order_id,quantity', ...before, ...between, ...after);
+  const ambiguous = (...days: string[]) =>
+    lines(
+      'customer_id,date,amount',
+      ...before.map((_, i) => `c${i},05/05/2024 10:00,1`),
+      ...days.map((day) => `x,${day},1`),
+    );
+  const cases: Record<string, string> = {
+    'nothing amiss': file(),
+    'rows of every fault': file(
+      ',2024-01-01,1,x,1',
+      'a,,1,x,1',
+      'a,soon,1,x,1',
+      ',31.12.2023,1,x,1',
+      'a,2024-01-01,,x,1',
+      'a,2024-01-01,many,x,1',
+      'a,2024-01-01',
+      'a,2024-01-01,"1',
+      '",x,1',
+      ',,,,',
+      'a,2024-01-01,1,x,1,more',
+      '" a ",2024-01-01 10:11:12.5,1e3, , 3 ',
+    ),
+    'dates of another form': file('a,31.12.2023,1,x,1', 'a,30.12.2023,1,x,1', 'b,12/30/2023,1,x,1'),
+    'times with an offset': file(
+      'a,2024-01-01T10:00:00+02:00,1,x,1',
+      'a,2024-01-01 10:00-02,1,x,1',
+      'a,2024-01-01T10:00:00Z,1,x,1',
+    ),
+    'amounts with a currency': file('a,2024-01-01,$5,x,1', 'a,2024-01-01,"1,234.50",x,1'),
+    'quantities with a separator': file('a,2024-01-01,1,x,"1,234"'),
+    'quantities that are text': file('a,2024-01-01,1,x,few'),
+    'blank lines beside broken rows': file('', '', 'a,2024-01-01', '', 'a,soon,1,x,1'),
+    'a quote inside a field': file('a,2024-01-01,1,"x"y,1'),
+    'ids that become floats': lines(
+      'customer_id,date,amount',
+      ...range(24_000).map((i) => `${i},2024-01-01,1`),
+      '7.0,2024-01-01,1',
+    ),
+    'days that are told at the end': ambiguous('05/13/2024 10:00'),
+    'clocks that change': ambiguous('13/05/2024 10:00', '13/05/2024', '14/05/2024 10:00:00'),
+  };
+  for (const [name, csv] of Object.entries(cases))
+    test(`${name}: the rows, the rejects and the profile are those of a file that is staged`, async () => {
+      expect(csv.length).toBeGreaterThan(300_000);
+      const direct = await ingest(csv);
+      const staged = await ingest(Buffer.from(`\uFEFF${csv}`, 'utf16le'));
+      const { warnings, ...profile } = staged.profile;
+      expect(direct.profile).toEqual({ ...profile, warnings: warnings.filter(({ code }) => code !== 'encoding') });
+      const bytes = async (path: string) => (await readFile(path)).toString('base64');
+      expect((await bytes(direct.parquet)) === (await bytes(staged.parquet))).toBe(true);
+    });
+
+  test('text that is not UTF-8 further on, and an unclosed quote, end as they do in a small file', async () => {
+    const { profile } = await ingest(Buffer.from(file('thé,2024-01-01,1,x,1'), 'latin1'));
+    expect(warned(profile, 'encoding')?.message).toContain('windows-1252');
+    const error = await failure({ 'a.csv': file('a,2024-01-01,1,"x,1') });
+    expect(error).toMatchObject({ code: 'data-unreadable' });
+    expect(error.message).toContain('row 24,001');
   });
 });
 
@@ -935,4 +1005,25 @@ describe('real files', () => {
       );
     },
   );
+});
+
+describe('rows that are not taken', () => {
+  test('are all listed in a file, more of them than the profile names, with a guard against formulas', async () => {
+    const bad = Array.from({ length: 1500 }, (_, i) => `b${i},2024-01-01,${i === 0 ? '=1+1' : 'x'}`);
+    const good = Array.from({ length: 2000 }, (_, i) => `g${i},2024-01-01,${i}`);
+    const lines = [...bad, ...good];
+    const { profile, parquet } = await ingest(`customer_id,date,amount\n${lines.join('\n')}\n`, { currency: 'EUR' });
+    expect(profile).toMatchObject({ rejectedRows: 1500, currency: 'EUR' });
+    expect(profile.rejectedSample.length).toBeLessThan(1500);
+    const folder = join(parquet, '..');
+    const csv = (await readFile(join(folder, 'rejected.csv'), 'utf8')).trim().split('\n');
+    expect(csv[0]).toBe('file,row,column,value,reason');
+    expect(csv).toHaveLength(1501);
+    expect(csv[1]).toMatch(/^data\.csv,1,amount,'=1\+1,/);
+    const rows = await withDuck({ scratchDir: await fresh() }, (db) =>
+      db.rows<Row>(`SELECT * FROM read_parquet(${literal(join(folder, 'rejected.parquet'))})`),
+    );
+    expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1));
+    expect(rows[0]).toMatchObject({ file: 'data.csv', column: 'amount', value: '=1+1' });
+  });
 });

@@ -1,22 +1,16 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CloveError, DatasetProfile, type DatasetKind, type IngestOptions, type Warning } from '@clove/contracts';
 import { literal, throwIfAborted, withDuck, type Duck, type DuckOptions } from './duck.js';
-import { holdsDates, readDates } from './ingest/dates.js';
+import { ingestDirect } from './ingest/direct.js';
 import { planFeatures } from './ingest/features.js';
-import { candidates, customerTier, fold, mapColumns } from './ingest/mapping.js';
-import { readNumbers, numberOf } from './ingest/numbers.js';
-import { numberPart, planPreset, timePart, type Planned } from './ingest/presets.js';
-import { concatenate, openSource, type Rows, type Source, type SourceColumn } from './ingest/read.js';
-import { createRejects, figure, recordRejects, settleRejects } from './ingest/rejects.js';
-import {
-  allEmpty,
-  canonicalTransactions,
-  checkedTransactions,
-  identifierOf,
-  isWholeFloat,
-  transactionRules,
-} from './ingest/transactions.js';
+import { guessKind, planTransactions } from './ingest/plan.js';
+import { planPreset, type Planned } from './ingest/presets.js';
+import { concatenate, openSource, recognise, type Recognised, type Source } from './ingest/read.js';
+import { writeRejected } from './ingest/rejected-file.js';
+import { createRejects, recordRejects, settleRejects } from './ingest/rejects.js';
+import { WITHOUT_BROKEN, markedTransactions, takeRejects, transactionRules } from './ingest/transactions.js';
 import { profileParquet, type ProfileInput } from './profile.js';
 
 /** Uploaded files: what each is called for people, and where it lies. */
@@ -31,10 +25,12 @@ export type IngestRequest = DuckOptions & {
   onProgress?: ((fraction: number, stage: string) => void) | undefined;
 };
 
-/** What the reading found out, ready to be written: SQL of the canonical rows and everything that the profile says. */
+/** What the reading found out: everything that the profile says, and what is left to be done. */
 type Ready = {
   kind: DatasetKind;
-  select: string;
+  sources: readonly Source[];
+  /** SQL of the canonical rows, to be written now; null where they are written already */
+  select: string | null;
   profile: Omit<ProfileInput, 'parquet' | 'kind' | 'rejected' | 'reading' | 'warnings'>;
   mapping: Record<string, string>;
   dateFormat: string | null;
@@ -48,7 +44,8 @@ type Ready = {
  *
  * The way of a row: files are recognised by their bytes and cut into fields (rows that cannot be cut are rejected), the
  * kind, the columns' meaning, date format and number style are found out on all rows, rows that cannot be used are
- * rejected with a reason and their row number, the rest is written and profiled. Where half of the rows or more are
+ * rejected with a reason and their row number, the rest is written and profiled. A plain CSV of orders goes through in one
+ * pass (see direct.ts). Where half of the rows or more are
  * rejected the whole ingest fails. All of it is SQL: memory stays within the limit, and the same files give the same
  * bytes.
  *
@@ -63,23 +60,17 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
   await mkdir(outDir, { recursive: true });
   const part = join(outDir, 'data.parquet.part');
   try {
-    return await withDuck(request, async (db) => {
+    return await withDuck({ ...request, threads: threadsOf(request) }, async (db) => {
       await createRejects(db);
-      const sources: Source[] = [];
-      for (const [i, file] of files.entries()) {
-        onProgress?.((0.5 * i) / files.length, `reading ${file.name}`);
-        sources.push(await openSource(db, { file: i, ...file }, options, signal));
-      }
-      onProgress?.(0.5, 'checking');
-      const ready = await prepare(db, sources, options, kind);
+      const ready = await read(db, request, kind, part);
       const { rejected, warnings } = await settleRejects(
         db,
-        sources.map((source) => source.name),
+        files.map((file) => file.name),
         ready.judged,
         ready.advice,
       );
       onProgress?.(0.7, 'writing');
-      await db.run(`COPY (${ready.select}) TO ${literal(part)} (FORMAT parquet, COMPRESSION zstd)`);
+      if (ready.select !== null) await writeParquet(db, ready.select, part);
       const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM read_parquet(${literal(part)})`);
       if (rows === 0) throw new CloveError('data-empty', 'No row is left after the rows that cannot be used.');
       onProgress?.(0.85, 'profiling');
@@ -88,25 +79,47 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
         parquet: part,
         kind: ready.kind,
         rejected,
-        warnings: [...sources.flatMap((source) => source.warnings), ...ready.warnings, ...warnings],
+        warnings: [...ready.sources.flatMap((source) => source.warnings), ...ready.warnings, ...warnings],
         reading: {
-          files: sources.map(({ name, rows: count, format, delimiter }) => ({ name, rows: count, format, delimiter })),
+          files: ready.sources.map(({ name, rows: count, format, delimiter }) => ({
+            name,
+            rows: count,
+            format,
+            delimiter,
+          })),
           mapping: ready.mapping,
           dateFormat: ready.dateFormat,
           preset: options.preset ?? null,
         },
+        currency: options.currency,
       });
       warnOfConstantTarget(profile);
       throwIfAborted(signal);
+      if (rejected.rows > 0)
+        await writeRejected(
+          db,
+          files.map((file) => file.name),
+          outDir,
+        );
       await writeAside(join(outDir, 'profile.json'), JSON.stringify(DatasetProfile.parse(profile)));
       await rename(part, join(outDir, 'data.parquet'));
       onProgress?.(1, 'done');
       return profile;
     });
   } finally {
-    await rm(part, { force: true });
+    for (const file of [part, markedOf(part)]) await rm(file, { force: true });
   }
 };
+
+/** Where rows lie that are written anew without the broken ones. */
+const markedOf = (part: string): string => `${part}.marked`;
+
+/** One thread alone cuts row groups in other places than several do; two give the bytes that any number gives. */
+const threadsOf = ({ threads }: DuckOptions): number => Math.max(2, threads ?? availableParallelism());
+
+/** Rows are written in the order of the query, whatever the number of threads. */
+const writeParquet = (db: Duck, select: string, file: string): Promise<void> =>
+  db.run(`COPY (${select}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd)`);
 
 const writeAside = async (path: string, text: string): Promise<void> => {
   await writeFile(`${path}.part`, text);
@@ -135,14 +148,32 @@ const agreedKind = (options: IngestOptions): DatasetKind | null => {
   return features.length > 0 ? 'features' : null;
 };
 
-const prepare = async (
+/** Reads the files: the rejected rows are in `rejects` then, and the others either in `part` or what `select` gives. */
+const read = async (
   db: Duck,
-  sources: readonly Source[],
-  options: IngestOptions,
+  { files, options, signal, onProgress }: IngestRequest,
   kind: DatasetKind | null,
+  part: string,
 ): Promise<Ready> => {
-  if (options.preset !== undefined)
-    return transactionsReady(db, await planPreset(db, options.preset, sources, options));
+  const recognised: Recognised[] = [];
+  for (const [i, file] of files.entries()) recognised.push(await recognise(db, { file: i, ...file }, options));
+  const [first] = recognised;
+  if (first?.format === 'csv' && recognised.length === 1 && options.preset === undefined && kind !== 'features') {
+    onProgress?.(0, `reading ${first.name}`);
+    const direct = await ingestDirect(db, first, options, part);
+    if (direct !== null) return transactionsReady(db, direct.planned, [direct.source], part);
+  }
+  const sources: Source[] = [];
+  for (const [i, file] of recognised.entries()) {
+    onProgress?.((0.5 * i) / files.length, `reading ${file.name}`);
+    sources.push(await openSource(db, file, signal));
+  }
+  onProgress?.(0.5, 'checking');
+  if (options.preset !== undefined) {
+    const planned = await planPreset(db, options.preset, sources, options);
+    await writeParquet(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
+    return transactionsReady(db, planned, sources, part);
+  }
   const rows = concatenate(sources);
   const nameless = sources.find((source) => !source.hasHeader);
   if (nameless !== undefined && kind === null)
@@ -151,8 +182,11 @@ const prepare = async (
       `${nameless.name} has no header, so nothing says what its ${nameless.columns.length} columns mean. Give a mapping (columns are called column1, column2, …), ` +
         'the kind features, or a preset (cdnow has such files); if the first line is a header after all, give the option header.',
     );
-  if ((kind ?? (await guessKind(db, rows))) === 'transactions')
-    return transactionsReady(db, await planTransactions(db, rows, sources, options));
+  if ((kind ?? (await guessKind(db, rows)).kind) === 'transactions') {
+    const planned = await planTransactions(db, rows, sources, options);
+    await writeParquet(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
+    return transactionsReady(db, planned, sources, part);
+  }
   const plan = await planFeatures(
     db,
     rows,
@@ -162,6 +196,7 @@ const prepare = async (
   await recordRejects(db, plan.checked, plan.rules);
   return {
     kind: 'features',
+    sources,
     select: plan.select,
     profile: { targetColumn: plan.targetColumn, idColumn: plan.idColumn, roles: plan.roles },
     mapping: {
@@ -176,12 +211,20 @@ const prepare = async (
   };
 };
 
-const transactionsReady = async (db: Duck, planned: Planned): Promise<Ready> => {
-  const rules = transactionRules(planned.plan);
-  await recordRejects(db, checkedTransactions(planned.plan, rules), rules);
+/** Takes the broken rows out of marked transactions in `part`; where there are some, the others are written anew. */
+const transactionsReady = async (
+  db: Duck,
+  planned: Planned,
+  sources: readonly Source[],
+  part: string,
+): Promise<Ready> => {
+  const broken = await takeRejects(db, part, transactionRules(planned.plan), planned.judged);
+  const marked = markedOf(part);
+  if (broken > 0) await rename(part, marked);
   return {
     kind: 'transactions',
-    select: canonicalTransactions(planned.plan, rules),
+    sources,
+    select: broken === 0 ? null : `SELECT * FROM read_parquet(${literal(marked)}) WHERE ${WITHOUT_BROKEN}`,
     profile: {},
     mapping: planned.mapping,
     dateFormat: planned.dateFormat,
@@ -193,99 +236,6 @@ const transactionsReady = async (db: Duck, planned: Planned): Promise<Ready> => 
         .map((w) => w.message),
       'Check the mapping of the columns, the date format (dateFormat, --date-format) and the delimiter.',
     ].join(' '),
-  };
-};
-
-const SAMPLE = 2000;
-const sampleOf = (relation: string): string => `(SELECT * FROM ${relation} LIMIT ${SAMPLE})`;
-
-/**
- * An order table has dates, amounts and a customer that comes more than once; a features table has a target, or one row
- * a customer. Where one of the three is missing the mapping says so by name.
- */
-const guessKind = async (db: Duck, { columns, relation }: Rows): Promise<DatasetKind> => {
-  if (columns.some((column) => fold(column.name) === 'clv')) return 'features';
-  const customers = candidates(columns, 'customer');
-  let times = 0;
-  for (const column of candidates(columns, 'time')) if (await holdsDates(db, sampleOf(relation), column)) times += 1;
-  const amounts =
-    candidates(columns, 'amount').length +
-    Math.min(candidates(columns, 'quantity').length, candidates(columns, 'price').length);
-  if (times > 0 && amounts > 0) return 'transactions';
-  const [customer] = customers;
-  if (customer === undefined || customerTier(customer) !== 0 || (times === 0 && amounts === 0)) return 'features';
-  const { repeated } = await db.row<{ repeated: boolean }>(
-    `SELECT count(DISTINCT ${customer.sql}) < 0.5 * count(${customer.sql}) AS repeated FROM ${relation}`,
-  );
-  return repeated ? 'transactions' : 'features';
-};
-
-const planTransactions = async (
-  db: Duck,
-  rows: Rows,
-  sources: readonly Source[],
-  options: IngestOptions,
-): Promise<Planned> => {
-  const { relation, columns } = rows;
-  const { mapped, warnings } = await mapColumns(columns, options.mapping, (column) =>
-    holdsDates(db, sampleOf(relation), column),
-  );
-  const dates = await readDates(db, relation, mapped.time, options.dateFormat);
-  if (dates.other !== null)
-    warnings.push({
-      code: 'dates-mixed',
-      message: `The column "${mapped.time.name}" mixes date formats: ${figure(dates.read)} of ${figure(dates.present)} values are ${dates.format.name} and were read, others such as ${JSON.stringify(dates.other.example)} look like ${dates.other.name} and were not. Bring them to one format.`,
-      count: dates.present - dates.read,
-    });
-  const number = async (column: SourceColumn) => {
-    const reading = await readNumbers(db, relation, column);
-    if (reading.ambiguous)
-      warnings.push({
-        code: 'number-ambiguous',
-        message: `Numbers of the column "${column.name}" such as ${JSON.stringify(reading.example)} could have a thousands separator or a decimal comma; nothing in the column tells, so they were not read. Write them with a decimal point and no separators.`,
-        count: reading.present - reading.read,
-      });
-    return reading.style;
-  };
-  const { customer, time, amount, quantity, price, order, product, category, paymentType, place } = mapped;
-  const quantityStyle = quantity === undefined ? undefined : await number(quantity);
-  const quantitySql = quantity === undefined ? null : numberOf(quantity, quantityStyle);
-  let money: Planned['plan']['amount'];
-  if (amount !== null) {
-    const style = await number(amount);
-    money = { sql: numberOf(amount, style), parts: [numberPart(amount, style)] };
-  } else {
-    const style = await number(price!);
-    money = {
-      sql: `(${quantitySql}) * (${numberOf(price!, style)})`,
-      parts: [numberPart(quantity!, quantityStyle), numberPart(price!, style)],
-    };
-  }
-  const whole = async (column: SourceColumn) =>
-    (await db.row<{ whole: boolean }>(`SELECT ${isWholeFloat(column)} AS whole FROM ${relation}`)).whole;
-  const used = Object.entries(mapped).filter(
-    ([meaning, column]) => column !== null && !(meaning === 'price' && amount !== null),
-  );
-  return {
-    plan: {
-      relation,
-      customer: { sql: identifierOf(customer, await whole(customer)), column: customer.name },
-      time: timePart(time, dates.format),
-      amount: money,
-      order: order === undefined ? null : identifierOf(order, await whole(order)),
-      product: product?.sql ?? null,
-      category: category?.sql ?? null,
-      paymentType: paymentType?.sql ?? null,
-      place: place?.sql ?? null,
-      quantity: quantitySql,
-      rules: [],
-      laterRules: [],
-      empty: allEmpty(columns),
-    },
-    mapping: Object.fromEntries(used.map(([meaning, column]) => [meaning, column!.name])),
-    dateFormat: dates.format.name,
-    warnings,
-    judged: sources,
   };
 };
 

@@ -1,10 +1,10 @@
 import { CloveError } from '@clove/contracts';
-import { literal, type Duck } from '../duck.js';
+import { isOneOf, literal, type Duck } from '../duck.js';
 import type { SourceColumn } from './read.js';
 import { figure } from './rejects.js';
 
 /** A way to read times: what it is called in reports and options, and the SQL that reads a text (NULL where it does not fit). */
-export type DateFormat = { name: string; parse: (text: string) => string };
+export type DateFormat = { name: string; parse: (text: string) => string; forms?: number };
 
 /** Years outside are typing errors or another format, such as two digits read as four. */
 const between = (time: string): string => `CASE WHEN year(${time}) BETWEEN 1900 AND 2100 THEN ${time} END`;
@@ -12,7 +12,10 @@ const between = (time: string): string => `CASE WHEN year(${time}) BETWEEN 1900 
 /** A column with a time zone is brought to UTC; without one, UTC is what it is taken to be. */
 const ISO: DateFormat = {
   name: 'iso',
-  parse: (text) => `(TRY_CAST(${text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')`,
+  // TIMESTAMP is read several times as fast, but drops an offset: it is for texts that have no room for one, or end in Z.
+  parse: (text) => `coalesce(
+    TRY_CAST(CASE WHEN strlen(${text}) = 10 OR (strlen(${text}) = 19 AND ${text}[17] = ':') OR ends_with(${text}, 'Z') THEN ${text} END AS TIMESTAMP),
+    TRY_CAST(${text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')`,
 };
 
 const epoch = (name: string, perSecond: number): DateFormat => ({
@@ -27,6 +30,7 @@ const EPOCH = [
 
 const strptime = (formats: readonly string[]): DateFormat => ({
   name: formats[0]!,
+  forms: formats.length,
   parse: (text) => `try_strptime(trim(${text}), [${formats.map(literal).join(', ')}])`,
 });
 
@@ -73,7 +77,7 @@ const NO_TIME = ['', 'na', 'n/a', 'nan', 'nat', 'null', 'none', '\\n', '0000-00-
 /** SQL: true where a cell of a time column says that there is no value. */
 export const timeIsMissing = (column: SourceColumn): string =>
   column.type === 'text'
-    ? `(${column.sql} IS NULL OR lower(trim(${column.sql})) IN (${NO_TIME.map(literal).join(', ')}))`
+    ? `(${column.sql} IS NULL OR ${isOneOf(`lower(trim(${column.sql}))`, NO_TIME)})`
     : `${column.sql} IS NULL`;
 
 /** SQL: a cell as TIMESTAMP in UTC, NULL where it does not fit. */
@@ -108,6 +112,8 @@ export type DateReading = {
   read: number;
   /** what the other values look like: a format that reads some of them, with an example */
   other: { name: string; example: string } | null;
+  /** whether values of another shape could change neither the format nor its name: it alone reads all, in one form */
+  settled: boolean;
 };
 
 /**
@@ -138,18 +144,19 @@ export const readDates = async (
   const most = Math.max(0, ...counts);
   const best = counts.indexOf(most);
   const format = candidates[best];
-  const { example } = await db.row<{ example: string | null }>(
-    `SELECT min(${column.sql}::VARCHAR) AS example ${there}`,
-  );
   if (present === 0)
     throw new CloveError('value-invalid', `The column "${column.name}" holds no dates: every cell is empty.`);
-  if (format === undefined || most === 0)
+  if (format === undefined || most === 0) {
+    const { example } = await db.row<{ example: string | null }>(
+      `SELECT min(${column.sql}::VARCHAR) AS example ${there}`,
+    );
     throw new CloveError(
       'value-invalid',
       dateFormat === undefined
         ? `The column "${column.name}" holds no dates that can be read, such as ${JSON.stringify(example)}. Give another time column, or its form with dateFormat (--date-format; strptime, such as %d/%m/%Y).`
         : `No value of the column "${column.name}" fits the date format ${dateFormat}; one is ${JSON.stringify(example)}.`,
     );
+  }
   for (const [i, count] of counts.entries()) {
     if (i === best || count !== most) continue;
     const [clash] = await db.rows<{ text: string; one: Date; two: Date }>(
@@ -163,7 +170,25 @@ export const readDates = async (
       { pointer: '/dateFormat' },
     );
   }
-  return { format, present, read: most, other: await otherFormat(db, there, column, candidates, times, best) };
+  const other = await otherFormat(db, there, column, candidates, times, best);
+  // No other format reads what ISO reads.
+  const alone = format === ISO || (format.forms === 1 && counts.every((count, i) => i === best || count < most));
+  return { format, present, read: most, other, settled: dateFormat !== undefined || (most === present && alone) };
+};
+
+/**
+ * What the values of a column look like that ISO does not read: the format, of those that read some of them, that a look at the
+ * whole column would name too.
+ */
+export const otherThanIso = async (
+  db: Duck,
+  relation: string,
+  column: SourceColumn,
+): Promise<NonNullable<DateReading['other']> | null> => {
+  const there = `FROM ${relation} WHERE NOT ${timeIsMissing(column)}`;
+  const candidates = (await candidatesOf(db, there, column)).filter((format) => format !== ISO);
+  const times = candidates.map((format) => timeOf(column, format));
+  return otherFormat(db, there, column, [ISO, ...candidates], [timeOf(column, ISO), ...times], 0);
 };
 
 const otherFormat = async (

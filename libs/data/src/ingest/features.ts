@@ -5,7 +5,7 @@ import { customerTier, fold, named } from './mapping.js';
 import { PLAIN, numberIsMissing, numberOf, readNumbers, type NumberReading } from './numbers.js';
 import type { Rows, SourceColumn } from './read.js';
 import { figure, firstBroken, type Rule } from './rejects.js';
-import { IN_ORDER, allEmpty, identifierOf, isWholeFloat } from './transactions.js';
+import { allEmpty, identifierOf, isWholeFloat } from './transactions.js';
 
 /** How a features table becomes the canonical one. */
 export type FeaturesPlan = {
@@ -42,6 +42,8 @@ const MIXED_SHARE = 0.25;
 /** A column called "customer id" is the id where at least this share of its values differ; another id-like name needs 0.95. */
 const ID_SHARE = 0.95;
 const SAMPLE = 5000;
+/** SQL: the rows of `source` as the files have them, where joins may have mixed them up. */
+const IN_ORDER = 'ORDER BY source.file, source.row';
 
 /**
  * Reads a table of one row per customer: which column is the id, which the target, what type each is.
@@ -53,7 +55,7 @@ const SAMPLE = 5000;
  */
 export const planFeatures = async (
   db: Duck,
-  { columns, relation }: Rows,
+  { columns, numbered: relation, inOrder }: Rows,
   fileRows: readonly number[],
   options: Pick<IngestOptions, 'idColumn' | 'targetColumn' | 'ignoreColumns'>,
 ): Promise<FeaturesPlan> => {
@@ -144,7 +146,7 @@ export const planFeatures = async (
       `No column is left to learn from: ${columns.map((column) => column.name).join(', ')}. Check the delimiter and the columns of the file.`,
     );
   return {
-    select: `SELECT ${[`${idSql} AS customer_id`, ...canonical].join(', ')} FROM ${checked} AS source WHERE source.broken IS NULL ${IN_ORDER}`,
+    select: `SELECT ${[`${idSql} AS customer_id`, ...canonical].join(', ')} FROM ${checked} AS source WHERE source.broken IS NULL ${inOrder && repeated === 0 ? '' : IN_ORDER}`,
     checked,
     rules,
     idColumn: id?.name ?? null,

@@ -1,4 +1,4 @@
-import { literal, type Duck } from '../duck.js';
+import { isOneOf, literal, type Duck } from '../duck.js';
 import type { SourceColumn } from './read.js';
 
 /** How a column writes its numbers: `1,234.5` is comma-thousands, `1.234,5` is decimal-comma. */
@@ -6,13 +6,21 @@ export type NumberStyle = { marks: 'plain' | 'comma-thousands' | 'decimal-comma'
 
 export const PLAIN: NumberStyle = { marks: 'plain', symbols: false };
 
+/** Every style, the plain one first. */
+export const STYLES: readonly NumberStyle[] = [
+  PLAIN,
+  { marks: 'plain', symbols: true },
+  { marks: 'comma-thousands', symbols: true },
+  { marks: 'decimal-comma', symbols: true },
+];
+
 const NO_NUMBER = ['', 'na', 'n/a', '#n/a', 'nan', '-nan', 'null', 'none', 'nil', '\\n', '-', '--', '?'];
 const SYMBOLS = '[$€£¥₹\\s\u00a0\u202f]|R\\$';
 
 /** SQL: true where a cell of a number column says that there is no value. */
 export const numberIsMissing = (column: SourceColumn): string =>
   column.type === 'text'
-    ? `(${column.sql} IS NULL OR lower(trim(${column.sql})) IN (${NO_NUMBER.map(literal).join(', ')}))`
+    ? `(${column.sql} IS NULL OR ${isOneOf(`lower(trim(${column.sql}))`, NO_NUMBER)})`
     : `(${column.sql} IS NULL${column.type === 'number' ? ` OR isnan(${column.sql}::DOUBLE)` : ''})`;
 
 /** The bound keeps squares finite; NaN and infinity do not pass it. */
@@ -63,19 +71,13 @@ export const readNumbers = async (db: Duck, relation: string, column: SourceColu
   const present = plain.read + plain.stray;
   if (plain.stray === 0 || column.type !== 'text')
     return { present, read: plain.read, style: PLAIN, example: null, ambiguous: false };
-  const styles: NumberStyle[] = [
-    PLAIN,
-    { marks: 'plain', symbols: true },
-    { marks: 'comma-thousands', symbols: true },
-    { marks: 'decimal-comma', symbols: true },
-  ];
   const { counts } = await db.row<{ counts: number[] }>(
-    `SELECT [${styles.map(figures).join(', ')}] AS counts ${there}`,
+    `SELECT [${STYLES.map(figures).join(', ')}] AS counts ${there}`,
   );
   const most = Math.max(...counts);
   const ambiguous = counts[2] === counts[3] && counts[2] === most && most > counts[1]!;
   const chosen = ambiguous ? (counts[1]! > counts[0]! ? 1 : 0) : counts.indexOf(most);
-  const style = styles[chosen]!;
+  const style = STYLES[chosen]!;
   const { example } = await db.row<{ example: string | null }>(
     `SELECT min(${column.sql}) AS example ${there} AND (${numberOf(column, style)}) IS NULL`,
   );

@@ -1,7 +1,16 @@
-import { CloveError, type IngestOptions, type Preset, type Warning } from '@clove/contracts';
-import { literal, type Duck } from '../duck.js';
+import {
+  CloveError,
+  OLIST_NEEDED,
+  ONLINE_RETAIL,
+  foldName,
+  olistTableOf,
+  type IngestOptions,
+  type OlistTable,
+  type Preset,
+  type Warning,
+} from '@clove/contracts';
+import { isOneOf, literal, type Duck } from '../duck.js';
 import { holdsDates, readDates, timeIsMissing, timeOf } from './dates.js';
-import { fold } from './mapping.js';
 import { PLAIN, numberIsMissing, numberOf } from './numbers.js';
 import { concatenate, type Source, type SourceColumn } from './read.js';
 import { figure, firstBroken, recordRejects, type Rule } from './rejects.js';
@@ -108,7 +117,7 @@ const planCdnow = async (db: Duck, files: readonly Source[], options: Options): 
       relation: rows.relation,
       customer: { sql: identifierOf(customer, false), column: customer.name },
       time: timePart(date, dates.format),
-      amount: { sql: numberOf(dollars), parts: [numberPart(dollars)] },
+      amount: { sql: 'part_0', parts: [numberPart(dollars)] },
       order: null,
       product: null,
       category: null,
@@ -126,16 +135,6 @@ const planCdnow = async (db: Duck, files: readonly Source[], options: Options): 
   };
 };
 
-const RETAIL = {
-  invoice: ['invoiceno', 'invoice'],
-  product: ['stockcode'],
-  quantity: ['quantity'],
-  time: ['invoicedate'],
-  price: ['unitprice', 'price'],
-  customer: ['customerid'],
-  country: ['country'],
-} as const;
-
 /**
  * Online Retail: line items, amount = Quantity × UnitPrice. Negative quantities are returns; an invoice that starts with
  * C is a cancellation, so its quantity is negative whatever its sign. A price of 0 is kept as a line of amount 0; a
@@ -143,14 +142,14 @@ const RETAIL = {
  */
 const planOnlineRetail = async (db: Duck, sources: readonly Source[], options: Options): Promise<Planned> => {
   const first = sources[0]!;
-  const find = (names: readonly string[]) => first.columns.find((column) => names.includes(fold(column.name)));
-  const invoice = find(RETAIL.invoice);
-  const product = find(RETAIL.product);
-  const quantity = find(RETAIL.quantity);
-  const time = find(RETAIL.time);
-  const price = find(RETAIL.price);
-  const customer = find(RETAIL.customer);
-  const country = find(RETAIL.country);
+  const find = (names: readonly string[]) => first.columns.find((column) => names.includes(foldName(column.name)));
+  const invoice = find(ONLINE_RETAIL.invoice);
+  const product = find(ONLINE_RETAIL.product);
+  const quantity = find(ONLINE_RETAIL.quantity);
+  const time = find(ONLINE_RETAIL.time);
+  const price = find(ONLINE_RETAIL.price);
+  const customer = find(ONLINE_RETAIL.customer);
+  const country = find(ONLINE_RETAIL.country);
   const expected = 'columns InvoiceNo, StockCode, Quantity, InvoiceDate, UnitPrice, CustomerID, and optionally Country';
   if (!invoice || !product || !quantity || !time || !price || !customer)
     throw mismatch('online-retail', expected, sources);
@@ -206,16 +205,6 @@ const planOnlineRetail = async (db: Duck, sources: readonly Source[], options: O
   };
 };
 
-const OLIST = {
-  customers: ['customerid', 'customeruniqueid'],
-  orders: ['orderid', 'customerid', 'orderstatus', 'orderpurchasetimestamp'],
-  items: ['orderid', 'orderitemid', 'productid', 'price'],
-  payments: ['orderid', 'paymenttype', 'paymentvalue'],
-  products: ['productid', 'productcategoryname'],
-  translation: ['productcategoryname', 'productcategorynameenglish'],
-} as const;
-type OlistTable = keyof typeof OLIST;
-const OLIST_NEEDED: OlistTable[] = ['customers', 'orders', 'items', 'payments'];
 const OLIST_FILES: Record<OlistTable, string> = {
   customers: 'customers (customer_id, customer_unique_id)',
   orders: 'orders (order_id, customer_id, order_status, order_purchase_timestamp)',
@@ -226,7 +215,7 @@ const OLIST_FILES: Record<OlistTable, string> = {
 };
 
 const field = (source: Source, name: string): SourceColumn | undefined =>
-  source.columns.find((column) => fold(column.name) === name);
+  source.columns.find((column) => foldName(column.name) === name);
 
 /**
  * Olist: one transaction an order. The person is customer_unique_id; the amount is the sum of the order's payments, or of
@@ -254,28 +243,28 @@ const planOlist = async (db: Duck, sources: readonly Source[], options: Options)
       value: value.sql,
     },
   ];
-  await recordRejects(db, `(SELECT *, ${firstBroken(unreadable)} AS broken FROM ${payments.relation})`, unreadable);
+  await recordRejects(db, `(SELECT *, ${firstBroken(unreadable)} AS broken FROM ${payments.numbered})`, unreadable);
   // Sums and first values are taken in the order of the rows: the same files give the same bits.
   await db.run(`
     CREATE TABLE olist_customers AS SELECT ${sql(customers, 'customerid')} AS id,
       first(${identifierOf(field(customers, 'customeruniqueid')!, false)} ORDER BY row) AS person, first(${sql(customers, 'customerstate')} ORDER BY row) AS state
-      FROM ${customers.relation} GROUP BY 1;
+      FROM ${customers.numbered} GROUP BY 1;
     CREATE TABLE olist_payments AS SELECT ${sql(payments, 'orderid')} AS id, sum(${numberOf(value)} ORDER BY row) AS paid,
       first(${sql(payments, 'paymenttype')} ORDER BY ${numberOf(value)} DESC NULLS LAST, row) AS kind
-      FROM ${payments.relation} GROUP BY 1;
+      FROM ${payments.numbered} GROUP BY 1;
     CREATE TABLE olist_items AS WITH items AS (SELECT row, ${sql(items, 'orderid')} AS id, ${sql(items, 'productid')} AS product,
         ${numberOf(field(items, 'price')!)} AS price, ${field(items, 'freightvalue') ? numberOf(field(items, 'freightvalue')!) : 'NULL::DOUBLE'} AS freight
-        FROM ${items.relation})
+        FROM ${items.numbered})
       SELECT id, sum(price + coalesce(freight, 0) ORDER BY row) AS total, count(*)::DOUBLE AS pieces,
       first(product ORDER BY price DESC NULLS LAST, row) AS product FROM items GROUP BY 1;
     CREATE TABLE olist_products AS ${
       products
-        ? `SELECT ${sql(products, 'productid')} AS id, first(${sql(products, 'productcategoryname')} ORDER BY row) AS category FROM ${products.relation} GROUP BY 1`
+        ? `SELECT ${sql(products, 'productid')} AS id, first(${sql(products, 'productcategoryname')} ORDER BY row) AS category FROM ${products.numbered} GROUP BY 1`
         : 'SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS category WHERE false'
     };
     CREATE TABLE olist_words AS ${
       translation
-        ? `SELECT ${sql(translation, 'productcategoryname')} AS word, first(${sql(translation, 'productcategorynameenglish')} ORDER BY row) AS english FROM ${translation.relation} GROUP BY 1`
+        ? `SELECT ${sql(translation, 'productcategoryname')} AS word, first(${sql(translation, 'productcategorynameenglish')} ORDER BY row) AS english FROM ${translation.numbered} GROUP BY 1`
         : 'SELECT NULL::VARCHAR AS word, NULL::VARCHAR AS english WHERE false'
     };`);
   const time = field(orders, 'orderpurchasetimestamp')!;
@@ -285,12 +274,12 @@ const planOlist = async (db: Duck, sources: readonly Source[], options: Options)
     SELECT o.file, o.row, o.${sql(orders, 'orderid')} AS order_id, o.${sql(orders, 'customerid')} AS customer_id, ${raw} AS time_text,
       coalesce(nullif(lower(trim(o.${sql(orders, 'orderstatus')})), ''), 'none') AS status, c.person, c.state, p.kind AS payment_type,
       coalesce(p.paid, i.total) AS paid, i.pieces, i.product, coalesce(w.english, r.category) AS category
-    FROM ${orders.relation} AS o LEFT JOIN olist_customers AS c ON c.id = o.${sql(orders, 'customerid')}
+    FROM ${orders.numbered} AS o LEFT JOIN olist_customers AS c ON c.id = o.${sql(orders, 'customerid')}
       LEFT JOIN olist_payments AS p ON p.id = o.${sql(orders, 'orderid')} LEFT JOIN olist_items AS i ON i.id = o.${sql(orders, 'orderid')}
       LEFT JOIN olist_products AS r ON r.id = i.product LEFT JOIN olist_words AS w ON w.word = r.category
     ORDER BY o.file, o.row`);
   const statuses = (options.orderStatuses ?? ['delivered']).map((status) => status.trim().toLowerCase());
-  const counted = `status IN (${statuses.map(literal).join(', ')})`;
+  const counted = isOneOf('status', statuses);
   const leftOut = await db.rows<{ status: string; count: number }>(
     `SELECT status, count(*) AS count FROM olist_orders WHERE NOT ${counted} GROUP BY 1 ORDER BY 2 DESC, 1`,
   );
@@ -367,9 +356,7 @@ const olistTables = (sources: readonly Source[]): { tables: Map<OlistTable, Sour
   const unused: string[] = [];
   const expected = OLIST_NEEDED.map((table) => OLIST_FILES[table]).join(', ');
   for (const source of sources) {
-    const names = new Set(source.columns.map((column) => fold(column.name)));
-    const has = (table: OlistTable) => OLIST[table].every((name) => names.has(name));
-    const table = (Object.keys(OLIST) as OlistTable[]).find(has);
+    const table = olistTableOf(source.columns.map((column) => column.name));
     if (table === undefined) unused.push(source.name);
     else if (tables.has(table))
       throw mismatch(

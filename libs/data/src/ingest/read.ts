@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CloveError, type IngestOptions, type Warning } from '@clove/contracts';
@@ -11,8 +12,9 @@ import { tidyCopy } from './tidy.js';
 export type SourceColumn = { name: string; sql: string; type: 'text' | 'number' | 'boolean' | 'timestamp' };
 
 /**
- * One uploaded file, ready for SQL. `relation` has the columns `file` (index), `row` (data rows of the file from 1, the
- * header not counted) and the file's own as c0, c1, …; rows of a wrong number of fields are in `rejects` instead.
+ * One uploaded file, ready for SQL. `relation` has its columns as c0, c1, …, in the order of the file; rows of a wrong number
+ * of fields are in `rejects` instead. `numbered` has `file` (index) and `row` (data rows of the file from 1, the header and
+ * the rejected ones counted) before them, and no order where rows were rejected.
  */
 export type Source = {
   file: number;
@@ -24,28 +26,49 @@ export type Source = {
   rows: number;
   columns: SourceColumn[];
   relation: string;
+  numbered: string;
+  /** the rows that come before each of `relation` and are not in it; SQL of a table (kept_before, gone), or null */
+  gaps: string | null;
   warnings: Warning[];
 };
 
-/** Rows to take from: one file, or several as one. */
-export type Rows = Pick<Source, 'columns' | 'relation'>;
+/** Rows to take from: one file, or several as one. `inOrder` where `numbered` keeps the order of the files. */
+export type Rows = Pick<Source, 'columns' | 'relation' | 'numbered'> & { inOrder: boolean };
 
 type Place = { file: number; name: string; path: string };
 
-/** Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside. */
-export const openSource = async (
+/** What a file is, found out by its beginning. */
+export type Recognised = Place & ({ format: 'parquet' } | TextFile);
+type TextFile = { format: 'csv'; magic: Extract<Magic, { format: 'csv' }>; dialect: Dialect };
+/** A delimited text file. */
+export type Text = Place & TextFile;
+
+/**
+ * Looks at the beginning of an uploaded file.
+ * @throws CloveError data-empty, data-unreadable
+ */
+export const recognise = async (
   db: Duck,
   place: Place,
   options: Pick<IngestOptions, 'delimiter' | 'header'>,
-  signal: AbortSignal | undefined,
-): Promise<Source> => {
+): Promise<Recognised> => {
   const magic = await inspect(place.name, place.path);
   // DuckDB would take these characters of a path for a pattern.
   const path = /[*?[\]]/.test(place.path) ? join(db.folder, `input-${place.file}`) : place.path;
   if (path !== place.path) await symlink(resolve(place.path), path);
-  const located = { ...place, path };
-  return magic.format === 'parquet' ? openParquet(db, located) : openText(db, located, magic, options, signal);
+  if (magic.format === 'parquet') return { ...place, path, format: 'parquet' };
+  return {
+    ...place,
+    path,
+    format: 'csv',
+    magic,
+    dialect: detectDialect(place.name, magic.head, magic.complete, options),
+  };
 };
+
+/** Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside. */
+export const openSource = (db: Duck, file: Recognised, signal: AbortSignal | undefined): Promise<Source> =>
+  file.format === 'parquet' ? openParquet(db, file) : openText(db, file, signal);
 
 const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Source> => {
   const from = `read_parquet(${literal(path)}, file_row_number = true)`;
@@ -64,7 +87,6 @@ const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Sourc
     });
     const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${from}`);
     if (rows === 0) throw new CloveError('data-empty', `${name} holds no rows.`);
-    const relation = `(SELECT ${file} AS file, file_row_number + 1 AS row, ${fields.join(', ')} FROM ${from})`;
     return {
       file,
       name,
@@ -73,7 +95,9 @@ const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Sourc
       hasHeader: true,
       rows,
       columns,
-      relation,
+      relation: `(SELECT ${fields.join(', ')} FROM ${from})`,
+      numbered: `(SELECT ${file} AS file, file_row_number + 1 AS row, ${fields.join(', ')} FROM ${from})`,
+      gaps: null,
       warnings: [],
     };
   } catch (error) {
@@ -96,24 +120,13 @@ const simpleType = (sqlType: string): SourceColumn['type'] => {
     : 'text';
 };
 
-const openText = async (
-  db: Duck,
-  place: Place,
-  magic: Extract<Magic, { format: 'csv' }>,
-  options: Pick<IngestOptions, 'delimiter' | 'header'>,
-  signal: AbortSignal | undefined,
-): Promise<Source> => {
-  const { file, name } = place;
-  const dialect = detectDialect(name, magic.head, magic.complete, options);
-  const warnings: Warning[] = dialect.renamed.map(({ from, to }) => ({
-    code: 'column-renamed',
-    message: `${name}: the column ${from === '' ? 'without a name' : `"${from}", which is there more than once,`} is called "${to}".`,
-  }));
+const openText = async (db: Duck, text: Text, signal: AbortSignal | undefined): Promise<Source> => {
+  const { file, name, magic, dialect } = text;
   const stage = join(db.folder, `stage-${file}.parquet`);
   let encoding = magic.encoding;
   const tidyPath = join(db.folder, `tidy-${file}.csv`);
   const tidy = async () => {
-    const { unclosed } = await tidyCopy(place.path, tidyPath, { gzip: magic.gzip, encoding, dialect, signal }).catch(
+    const { unclosed } = await tidyCopy(text.path, tidyPath, { gzip: magic.gzip, encoding, dialect, signal }).catch(
       (error: unknown) => {
         throwIfAborted(signal);
         if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw error;
@@ -123,84 +136,149 @@ const openText = async (
       },
     );
     if (unclosed !== null) throw unclosedQuote(name, unclosed - (dialect.hasHeader ? 1 : 0));
-    return stageText(db, place, tidyPath, false, dialect, stage);
+    return stageText(db, { ...text, path: tidyPath, magic: { ...magic, gzip: false } }, stage);
   };
   const clean = encoding === 'utf-8' && !dialect.startsBlank;
-  let staged = clean ? await stageText(db, place, place.path, magic.gzip, dialect, stage) : await tidy();
-  // Row numbers are exact only without blank lines, and a wrong encoding or mixed line ends look like broken rows.
-  if (clean && staged !== 'clean') {
+  let staged = clean ? await stageText(db, text, stage) : await tidy();
+  // A wrong encoding, mixed line ends and open quotes look like broken rows; row numbers are exact only without blank lines.
+  if (clean && staged !== 'clean' && !(staged === 'rejects' && (await hasPlainLines(text)))) {
     if (staged === 'not utf-8') encoding = 'windows-1252';
     staged = await tidy();
   }
   if (staged === 'mixed line ends' || staged === 'not utf-8')
     throw new CloveError('data-unreadable', `${name} cannot be read as text: ${staged}.`);
-  if (encoding !== 'utf-8')
-    warnings.push({ code: 'encoding', message: `${name} is not UTF-8; its text was read as ${encoding}.` });
-  const gone = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM rejects WHERE file = ${file}`);
-  const kept = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM read_parquet(${literal(stage)})`);
-  const rows = dialect.layout === 'whitespace' ? kept.rows : kept.rows + gone.rows;
-  if (rows === 0)
-    throw new CloveError('data-empty', `${name} holds ${dialect.hasHeader ? 'a header and no rows' : 'no rows'}.`);
-  const columns = dialect.names.map((column, i): SourceColumn => ({ name: column, sql: `c${i}`, type: 'text' }));
-  const relation = await stagedRelation(db, file, stage, dialect, gone.rows);
+  const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
+  const from = `read_parquet(${literal(stage)}, file_row_number = true)`;
+  const { kept } = await db.row<{ kept: number }>(`SELECT count(*) AS kept FROM ${from}`);
+  const whole = dialect.layout === 'whitespace';
+  const fields = dialect.names.map((_, i) => `c${i}`).join(', ');
+  const gaps = gone === 0 ? null : await createGaps(db, file);
+  const plain = `SELECT ${file} AS file, file_row_number + 1 AS row, ${fields} FROM ${from}`;
+  const where = whole ? ` WHERE fields = ${dialect.names.length}` : '';
   return {
-    file,
-    name,
-    format: 'csv',
-    delimiter: dialect.delimiter,
-    hasHeader: dialect.hasHeader,
-    rows,
-    columns,
-    relation,
-    warnings,
+    ...describeText(text, whole ? kept : kept + gone),
+    relation: `(SELECT ${fields} FROM ${from}${where})`,
+    numbered:
+      whole || gaps === null
+        ? `(${plain}${where})`
+        : `(SELECT ${file} AS file, kept.file_row_number + 1 + coalesce(gaps.gone, 0) AS row, ${fields}
+            FROM ${from} AS kept ASOF LEFT JOIN ${gaps} AS gaps ON kept.file_row_number >= gaps.kept_before)`,
+    gaps,
+    warnings: [
+      ...renamedColumns(text),
+      ...(encoding === 'utf-8'
+        ? []
+        : [{ code: 'encoding', message: `${name} is not UTF-8; its text was read as ${encoding}.` }]),
+    ],
   };
 };
 
+/** What a text file is, once its rows are counted. Error 'data-empty' where there are none. */
+export const describeText = (
+  { file, name, dialect }: Text,
+  rows: number,
+): Pick<Source, 'file' | 'name' | 'format' | 'delimiter' | 'hasHeader' | 'rows' | 'columns'> => {
+  if (rows === 0)
+    throw new CloveError('data-empty', `${name} holds ${dialect.hasHeader ? 'a header and no rows' : 'no rows'}.`);
+  const columns = dialect.names.map((column, i): SourceColumn => ({ name: column, sql: `c${i}`, type: 'text' }));
+  const { delimiter, hasHeader } = dialect;
+  return { file, name, format: 'csv', delimiter, hasHeader, rows, columns };
+};
+
+/** Warnings of columns that have another name than in the file. */
+export const renamedColumns = ({ name, dialect }: Text): Warning[] =>
+  dialect.renamed.map(({ from, to }) => ({
+    code: 'column-renamed',
+    message: `${name}: the column ${from === '' ? 'without a name' : `"${from}", which is there more than once,`} is called "${to}".`,
+  }));
+
+/** The k-th row kept is row k plus the rejected rows that come before it: makes the table that `Source.gaps` names. */
+export const createGaps = async (db: Duck, file: number): Promise<string> => {
+  await db.run(`CREATE OR REPLACE TABLE gaps_${file} AS
+    SELECT kept_before, max(place) AS gone
+    FROM (SELECT row - row_number() OVER (ORDER BY row) AS kept_before, row_number() OVER (ORDER BY row) AS place
+          FROM rejects WHERE file = ${file})
+    GROUP BY kept_before`);
+  return `gaps_${file}`;
+};
+
+/**
+ * Whether every line ends in one LF and none is blank: then DuckDB counts lines as a person counts rows. A blank line or a
+ * CR inside quotes counts against it too; that costs time and nothing else.
+ */
+export const hasPlainLines = async ({ path, magic }: Text): Promise<boolean> => {
+  if (magic.gzip) return false;
+  let last = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    if (chunk.includes('\n\n') || chunk.includes('\r') || (last === 10 && chunk[0] === 10)) return false;
+    last = chunk.at(-1)!;
+  }
+  return true;
+};
+
+/** SQL of the rows of a text file as DuckDB cuts them, c0, c1, … and, padded with spaces, the number of `fields`. */
+export const csvRows = ({ path, magic, dialect }: Text, errors: string): string => {
+  const common = `${literal(path)}, auto_detect = false, compression = '${magic.gzip ? 'gzip' : 'none'}', header = ${dialect.hasHeader},
+    nullstr = chr(1), ${errors}`;
+  return dialect.layout === 'whitespace'
+    ? `SELECT len(f) AS fields, ${dialect.names.map((_, i) => `f[${i + 1}] AS c${i}`).join(', ')}
+       FROM (SELECT regexp_split_to_array(trim(line), '\\s+') AS f FROM read_csv(${common}, delim = chr(2), quote = '', escape = '',
+         columns = {'line': 'VARCHAR'}) WHERE trim(line) <> '')`
+    : `SELECT * FROM read_csv(${common}, delim = ${literal(dialect.delimiter)}, quote = '"', escape = ${literal(dialect.escape)},
+         columns = {${dialect.names.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ')}})`;
+};
+
+/** What became of the rows of a text file that DuckDB has cut; `rejects` are rows of too few or too many fields, no worse. */
+export type Cut = 'clean' | 'rejects' | 'odd quotes' | 'mixed line ends' | 'not utf-8';
+
 /** Cuts a text file into fields, once, into a Parquet aside; rows that cannot be cut go to `rejects`. */
-const stageText = async (
+const stageText = async (db: Duck, text: Text, stage: string): Promise<Cut> => {
+  const { cut } = await cutText(
+    db,
+    text,
+    (rows) => `COPY (${rows}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw)`,
+  );
+  if (text.dialect.layout !== 'whitespace') return cut;
+  const width = text.dialect.names.length;
+  await db.run(`INSERT INTO rejects SELECT ${text.file}, file_row_number + 1, NULL, NULL,
+    CASE WHEN fields < ${width} THEN 'too few fields' ELSE 'too many fields' END, false
+    FROM read_parquet(${literal(stage)}, file_row_number = true) WHERE fields <> ${width}`);
+  return cut;
+};
+
+/**
+ * Runs a COPY over the rows of a text file; rows that cannot be cut go to `rejects`.
+ * @returns how it went, and the rows that the COPY took
+ * @throws CloveError data-unreadable
+ */
+export const cutText = async (
   db: Duck,
-  { file, name }: Place,
-  path: string,
-  gzip: boolean,
-  dialect: Dialect,
-  stage: string,
-): Promise<'clean' | 'rejects' | 'mixed line ends' | 'not utf-8'> => {
+  text: Text,
+  copy: (rows: string) => string,
+): Promise<{ cut: Cut; taken: number }> => {
+  const { file, name, dialect } = text;
   await db.run(
     `DELETE FROM rejects WHERE file = ${file}; DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans`,
   );
-  const common = `${literal(path)}, auto_detect = false, compression = '${gzip ? 'gzip' : 'none'}', header = ${dialect.hasHeader},
-    nullstr = chr(1), store_rejects = true, rejects_limit = 0`;
-  const width = dialect.names.length;
-  const select =
-    dialect.layout === 'whitespace'
-      ? `SELECT len(f) AS fields, ${dialect.names.map((_, i) => `f[${i + 1}] AS c${i}`).join(', ')}
-         FROM (SELECT regexp_split_to_array(trim(line), '\\s+') AS f FROM read_csv(${common}, delim = chr(2), quote = '', escape = '',
-           columns = {'line': 'VARCHAR'}) WHERE trim(line) <> '')`
-      : `SELECT * FROM read_csv(${common}, delim = ${literal(dialect.delimiter)}, quote = '"', escape = ${literal(dialect.escape)},
-           columns = {${dialect.names.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ')}})`;
+  let taken = 0;
   try {
-    await db.run(`COPY (${select}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw)`);
+    const { Count } = await db.row<{ Count: number }>(copy(csvRows(text, 'store_rejects = true, rejects_limit = 0')));
+    taken = Count;
   } catch (error) {
     if (isInterrupt(error)) throw error;
-    if (/invalid state/i.test(firstLine(error))) return 'mixed line ends';
-    if (/Invalid unicode|not utf-?8/i.test(String(error))) return 'not utf-8';
+    if (/invalid state/i.test(firstLine(error))) return { cut: 'mixed line ends', taken };
+    if (/Invalid unicode|not utf-?8/i.test(String(error))) return { cut: 'not utf-8', taken };
     if (/^(Out of Memory|IO Error.*space)/i.test(firstLine(error))) throw error;
     throw new CloveError('data-unreadable', `${name} cannot be read as delimited text: ${firstLine(error)}`, {
       cause: error,
     });
   }
   const skipped = dialect.hasHeader ? 1 : 0;
-  if (dialect.layout === 'whitespace') {
-    await db.run(`INSERT INTO rejects SELECT ${file}, file_row_number + 1, NULL, NULL,
-      CASE WHEN fields < ${width} THEN 'too few fields' ELSE 'too many fields' END, false
-      FROM read_parquet(${literal(stage)}, file_row_number = true) WHERE fields <> ${width}`);
-    return 'clean';
-  }
   const kinds = await db.rows<{ kind: string; line: number }>(
     `SELECT error_type::VARCHAR AS kind, min(line) AS line FROM reject_errors GROUP BY 1`,
   );
-  if (kinds.length === 0) return 'clean';
-  if (kinds.some(({ kind }) => kind === 'INVALID ENCODING')) return 'not utf-8';
+  if (kinds.length === 0) return { cut: 'clean', taken };
+  if (kinds.some(({ kind }) => kind === 'INVALID ENCODING')) return { cut: 'not utf-8', taken };
   const long = kinds.find(({ kind }) => kind === 'LINE SIZE OVER MAXIMUM');
   if (long !== undefined) throw unclosedQuote(name, long.line - skipped);
   await db.run(`INSERT INTO rejects
@@ -208,29 +286,8 @@ const stageText = async (
       CASE arg_min(error_type, column_idx)::VARCHAR WHEN 'MISSING COLUMNS' THEN 'too few fields'
         WHEN 'TOO MANY COLUMNS' THEN 'too many fields' ELSE 'a quoted field goes on after its closing quote' END, false
     FROM reject_errors GROUP BY line`);
-  return 'rejects';
-};
-
-const stagedRelation = async (
-  db: Duck,
-  file: number,
-  stage: string,
-  dialect: Dialect,
-  gone: number,
-): Promise<string> => {
-  const from = `read_parquet(${literal(stage)}, file_row_number = true)`;
-  const fields = dialect.names.map((_, i) => `c${i}`).join(', ');
-  const plain = `SELECT ${file} AS file, file_row_number + 1 AS row, ${fields} FROM ${from}`;
-  if (dialect.layout === 'whitespace') return `(${plain} WHERE fields = ${dialect.names.length})`;
-  if (gone === 0) return `(${plain})`;
-  // The k-th row kept is row k plus the rejected rows that come before it.
-  await db.run(`CREATE OR REPLACE TABLE gaps_${file} AS
-    SELECT kept_before, max(place) AS gone
-    FROM (SELECT row - row_number() OVER (ORDER BY row) AS kept_before, row_number() OVER (ORDER BY row) AS place
-          FROM rejects WHERE file = ${file})
-    GROUP BY kept_before`);
-  return `(SELECT ${file} AS file, kept.file_row_number + 1 + coalesce(gaps.gone, 0) AS row, ${fields}
-    FROM ${from} AS kept ASOF LEFT JOIN gaps_${file} AS gaps ON kept.file_row_number >= gaps.kept_before)`;
+  const counted = kinds.every(({ kind }) => kind === 'MISSING COLUMNS' || kind === 'TOO MANY COLUMNS');
+  return { cut: counted ? 'rejects' : 'odd quotes', taken };
 };
 
 const unclosedQuote = (name: string, row: number): CloveError =>
@@ -253,7 +310,8 @@ const key = (column: SourceColumn): string => column.name.trim().toLowerCase();
 export const concatenate = (sources: readonly Source[]): Rows => {
   const [first, ...others] = sources;
   if (first === undefined) throw new CloveError('data-empty', 'No file was given.');
-  if (others.length === 0) return first;
+  const inOrder = sources.every(({ gaps }) => gaps === null);
+  if (others.length === 0) return { ...first, inOrder };
   const matched = sources.map((source) => {
     const byName = new Map(source.columns.map((column) => [key(column), column]));
     const missing = first.columns.filter((column) => !byName.has(key(column)));
@@ -269,14 +327,22 @@ export const concatenate = (sources: readonly Source[]): Rows => {
     ...column,
     type: matched.every((found) => found[i]!.type === column.type) ? column.type : 'text',
   }));
-  const parts = sources.map((source, s) => {
-    const fields = columns.map((column, i) => {
-      const found = matched[s]![i]!;
-      return `${column.type === 'text' && found.type !== 'text' ? `${found.sql}::VARCHAR` : found.sql} AS ${column.sql}`;
-    });
-    return `SELECT file, row, ${fields.join(', ')} FROM ${source.relation}`;
-  });
-  return { columns, relation: `(${parts.join(' UNION ALL ')})` };
+  const union = (pick: (source: Source) => string, before: string) =>
+    `(${sources
+      .map((source, s) => {
+        const fields = columns.map((column, i) => {
+          const found = matched[s]![i]!;
+          return `${column.type === 'text' && found.type !== 'text' ? `${found.sql}::VARCHAR` : found.sql} AS ${column.sql}`;
+        });
+        return `SELECT ${before}${fields.join(', ')} FROM ${pick(source)}`;
+      })
+      .join(' UNION ALL ')})`;
+  return {
+    columns,
+    relation: union(({ relation }) => relation, ''),
+    numbered: union(({ numbered }) => numbered, 'file, row, '),
+    inOrder,
+  };
 };
 
 const list = (source: Source): string => source.columns.map((column) => column.name).join(', ');

@@ -9,7 +9,8 @@ import { literal, type Duck } from '../duck.js';
 export type Rule = { when: string; reason: string; column: string | null; value: string; expected?: boolean };
 
 const SAMPLE_ROWS = 1000;
-const VALUE_LENGTH = 200;
+/** Characters that are kept of a value that cannot be used. */
+export const VALUE_LENGTH = 200;
 
 /** Rows not taken live in a table: file index, row from 1, column, value, reason. */
 export const createRejects = (db: Duck): Promise<void> =>

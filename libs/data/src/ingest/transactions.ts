@@ -1,13 +1,13 @@
-import { literal } from '../duck.js';
-import type { SourceColumn } from './read.js';
-import { type Rule, firstBroken } from './rejects.js';
+import { isOneOf, literal, type Duck } from '../duck.js';
+import type { Source, SourceColumn } from './read.js';
+import { type Rule, VALUE_LENGTH, firstBroken } from './rejects.js';
 
 /** SQL over the relation of a transactions plan, with what the user calls the column it comes from. */
 type Expression = { sql: string; column: string };
 
 /**
- * What to take from a relation (columns `file`, `row` and others) as canonical transactions. `raw` says what stood
- * there, for the report of a row that is not taken; SQL is NULL where a value cannot be used.
+ * What to take from a relation as canonical transactions. `raw` says what stood there, for the report of a row that is not
+ * taken; SQL is NULL where a value cannot be used.
  */
 export type TransactionsPlan = {
   relation: string;
@@ -66,41 +66,111 @@ export const transactionRules = (plan: TransactionsPlan): Rule[] => [
   ...plan.laterRules,
 ];
 
-/** SQL of the relation with the rule that each row breaks. */
-export const checkedTransactions = (plan: TransactionsPlan, rules: readonly Rule[]): string =>
-  `(SELECT *, ${firstBroken(rules)} AS broken FROM ${plan.relation})`;
+/** SQL: a text without blanks around it, NULL where nothing is left. Most texts need no trimming, which is the cheap case. */
+export const trimmed = (text: string): string =>
+  `CASE WHEN ${isTrimmed(text)} THEN ${text} ELSE nullif(trim(${text}), '') END`;
 
-const text = (sql: string | null): string => (sql === null ? 'NULL::VARCHAR' : `nullif(trim(${sql}::VARCHAR), '')`);
+/** SQL: true for a text of ASCII that neither begins nor ends with a blank; trim would leave it alone. */
+const isTrimmed = (text: string): string =>
+  `(${text} > '!' AND length(${text}) = strlen(${text}) AND NOT ends_with(${text}, ' '))`;
+
+const optional = (sql: string | null): string => (sql === null ? 'NULL::VARCHAR' : trimmed(`(${sql})::VARCHAR`));
 
 /**
- * SQL: the rows of `source` as the files have them. Sorted rows come in even portions, so the bytes of the Parquet do not
- * depend on threads and timing.
+ * SQL of the canonical transactions (see the package's Parquet layout) in the order of the relation, the rows that break a rule
+ * among them, so that one pass both writes and checks. A broken row has no customer; `quantity` holds the index of its rule,
+ * `product` the value, `category` the reason, and `order_id` the text of a time that does not fit. `takeRejects` and
+ * `WITHOUT_BROKEN` take them out again.
  */
-export const IN_ORDER = 'ORDER BY source.file, source.row';
+export const markedTransactions = (plan: TransactionsPlan, rules: readonly Rule[]): string => {
+  const value = (sql: string) => `(${sql})::VARCHAR`;
+  const pick = (sql: (rule: Rule) => string) =>
+    `CASE broken ${rules.map((rule, i) => `WHEN ${i} THEN ${sql(rule)}`).join(' ')} END`;
+  const parts = plan.amount.parts.map(({ sql }, i) => `${sql} AS part_${i}`);
+  const own = [...plan.rules, ...plan.laterRules];
+  // The rules are looked through only where something is amiss: they ask for more than what good rows need.
+  const good = [
+    'customer IS NOT NULL',
+    'moment IS NOT NULL',
+    ...parts.map((_, i) => `part_${i} IS NOT NULL`),
+    ...own.map(({ when }) => `(${when}) IS NOT TRUE`),
+  ];
+  return `SELECT
+      CASE WHEN broken IS NULL THEN customer END AS customer_id,
+      moment AS time,
+      CASE WHEN broken IS NULL THEN ${plan.amount.sql} END AS amount,
+      CASE WHEN broken IS NULL THEN coalesce(${optional(plan.order)}, moment::VARCHAR)
+        WHEN moment IS NULL AND NOT ${plan.time.missing} THEN ${plan.time.raw} END AS order_id,
+      CASE WHEN broken IS NULL THEN ${optional(plan.product)} ELSE left(${pick((rule) => value(rule.value))}, ${VALUE_LENGTH}) END AS product,
+      CASE WHEN broken IS NULL THEN ${optional(plan.category)} ELSE ${pick((rule) => rule.reason)} END AS category,
+      CASE WHEN broken IS NULL THEN ${optional(plan.paymentType)} END AS payment_type,
+      CASE WHEN broken IS NULL THEN ${optional(plan.place)} END AS place,
+      CASE WHEN broken IS NULL THEN ${plan.quantity ?? 'NULL::DOUBLE'} ELSE broken END AS quantity
+    FROM (
+      SELECT *, CASE WHEN ${good.join(' AND ')} THEN NULL ELSE ${firstBroken(rules)} END AS broken
+      FROM (SELECT *, ${plan.customer.sql} AS customer, ${plan.time.sql} AS moment${parts.map((part) => `, ${part}`).join('')}
+        FROM ${plan.relation}))`;
+};
 
-/** SQL of the canonical transactions: see the package's Parquet layout. */
-export const canonicalTransactions = (plan: TransactionsPlan, rules: readonly Rule[]): string => {
-  const rows = `SELECT file, row, ${plan.customer.sql} AS customer_id, ${plan.time.sql} AS time, ${plan.amount.sql} AS amount,
-      ${text(plan.order)} AS order_number, ${text(plan.product)} AS product, ${text(plan.category)} AS category,
-      ${text(plan.paymentType)} AS payment_type, ${text(plan.place)} AS place, ${plan.quantity ?? 'NULL::DOUBLE'} AS quantity
-    FROM ${checkedTransactions(plan, rules)} WHERE broken IS NULL`;
-  return `SELECT customer_id, time, amount, coalesce(order_number, time::VARCHAR) AS order_id, product, category, payment_type,
-      place, quantity FROM (${rows}) AS source ${IN_ORDER}`;
+/** SQL condition over marked transactions: rows that break no rule. */
+export const WITHOUT_BROKEN = 'customer_id IS NOT NULL';
+
+/**
+ * Adds the broken rows of marked transactions (a Parquet file) to `rejects`, under the row numbers of their files.
+ * @param sources the files that the rows come from, in their order
+ * @returns how many there are
+ */
+export const takeRejects = async (
+  db: Duck,
+  marked: string,
+  rules: readonly Rule[],
+  sources: readonly Source[],
+): Promise<number> => {
+  const { broken } = await db.row<{ broken: number }>(
+    `SELECT coalesce(sum(stats_null_count), 0)::BIGINT AS broken FROM parquet_metadata(${literal(marked)}) WHERE path_in_schema = 'customer_id'`,
+  );
+  if (broken === 0) return 0;
+  // Row numbers: from a position of all rows on, a file and what to add; a step for each file and each gap in it.
+  let before = 0;
+  const steps: string[] = [];
+  for (const { file, rows, gaps } of sources) {
+    steps.push(`SELECT ${before} AS start, ${file} AS file, ${1 - before} AS shift`);
+    if (gaps !== null) steps.push(`SELECT ${before} + kept_before, ${file}, ${1 - before} + gone FROM ${gaps}`);
+    const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
+    before += rows - gone;
+  }
+  await db.run(`CREATE OR REPLACE TABLE steps AS
+    SELECT start, unnest(max(struct_pack(file, shift))) FROM (${steps.join(' UNION ALL ')}) GROUP BY start`);
+  const pick = (sql: (rule: Rule) => string) =>
+    `CASE quantity::INTEGER ${rules.map((rule, i) => `WHEN ${i} THEN ${sql(rule)}`).join(' ')} END`;
+  await db.run(`INSERT INTO rejects SELECT file, file_row_number + shift,
+      ${pick((rule) => (rule.column === null ? 'NULL::VARCHAR' : literal(rule.column)))}, product, category,
+      ${pick((rule) => String(rule.expected === true))}
+    FROM (SELECT file_row_number, product, category, quantity
+      FROM read_parquet(${literal(marked)}, file_row_number = true) WHERE customer_id IS NULL) AS broken
+    ASOF JOIN steps ON broken.file_row_number >= steps.start`);
+  return broken;
 };
 
 const NO_ID = ['', 'null', 'nan', 'none', 'n/a', 'na', '\\n', '#n/a'];
+const LONGEST_NO_ID = 4;
 
 /** SQL: an identifier as text; NULL where there is none. @param whole ids that came as floats lose their `.0` */
 export const identifierOf = (column: SourceColumn, whole: boolean): string => {
-  const trimmed = `trim(${column.sql}::VARCHAR)`;
-  const present = `CASE WHEN lower(${trimmed}) NOT IN (${NO_ID.map(literal).join(', ')}) THEN ${trimmed} END`;
+  const text = `${column.sql}::VARCHAR`;
+  const tidy = `trim(${text})`;
+  const present = `CASE WHEN strlen(${text}) > ${LONGEST_NO_ID} AND ${isTrimmed(text)} THEN ${text}
+    WHEN NOT ${isOneOf(`lower(${tidy})`, NO_ID)} THEN ${tidy} END`;
   return whole ? `regexp_replace(${present}, '\\.0+$', '')` : present;
 };
 
+/** SQL condition over a column: true where all of its ids are whole numbers, some of them perhaps written as floats. */
+export const isWhole = (column: SourceColumn): string =>
+  `coalesce(bool_and(regexp_full_match(${identifierOf(column, false)}, '-?\\d+(\\.0+)?')), false)`;
+
 /** SQL condition over a column: true for all of its values where ids are whole numbers that came as floats. */
 export const isWholeFloat = (column: SourceColumn): string =>
-  `coalesce(bool_and(regexp_full_match(${identifierOf(column, false)}, '-?\\d+(\\.0+)?')), false)
-   AND coalesce(bool_or(ends_with(${identifierOf(column, false)}, '.0')), false)`;
+  `${isWhole(column)} AND coalesce(bool_or(ends_with(${identifierOf(column, false)}, '.0')), false)`;
 
 /** SQL: true where every one of these cells is empty. */
 export const allEmpty = (columns: readonly SourceColumn[]): string =>
