@@ -80,6 +80,34 @@ describe('lintLeakage', () => {
     });
   });
 
+  test.each([
+    ['a product', (n: number, v: number) => 0.7 * n * v],
+    ['a quotient', (n: number, v: number) => v / (n + 1)],
+    ['powers', (n: number, v: number) => 3 * (n + 1) ** 0.3 * v ** 1.4],
+    ['a product and a sum', (n: number, v: number) => n * v + 5 * n + 2 * v],
+  ])(
+    'calls out a target that is %s of features, by their names, for all that no column alone gives it',
+    (_, formula) => {
+      const base = honest(900, 1);
+      const [orders, value] = [base.columns['orders']!.values, base.columns['value']!.values] as Float64Array[];
+      const target = orders!.map((n, i) => formula(n, value![i]!));
+      const found = lint(sampleOf(base.columns, target), honest(200, 2), 0.8);
+      expect(found).toMatchObject([{ code: 'target-is-function-of-features', severity: 'error' }]);
+      expect(found[0]!.columns).toEqual(['orders', 'value']);
+      const rng = new Rng(5);
+      const noisy = target.map((y) => y * Math.exp(rng.normal()));
+      expect(lint(sampleOf(base.columns, noisy), honest(200, 2), 0.8)).toEqual([]);
+    },
+  );
+
+  test('without the training rows, looks at the others alone', () => {
+    const base = honest(500, 1);
+    const about = { columns: Object.keys(base.columns), train: null, testR2: 0.7, windows: null };
+    expect(lintLeakage({ ...about, test: base })).toEqual([]);
+    const copied = withColumn('leak', (target) => ({ kind: 'numeric', values: target.slice() }));
+    expect(lintLeakage({ ...about, columns: ['leak'], test: copied })).toMatchObject([{ columns: ['leak'] }]);
+  });
+
   test('calls out a number that is an identifier, not a measure that differs in every row', () => {
     const id = withColumn('customer_no', (target) => ({
       kind: 'numeric',

@@ -1,4 +1,5 @@
 import type { LintFinding } from '@clove/contracts';
+import { formulaR2 } from './formula.js';
 import { pearson, spearman } from './metrics.js';
 import { addDays } from './splits.js';
 import { type Column, type Table, pickRows } from './table.js';
@@ -10,11 +11,16 @@ export type Sample = { table: Table; target: Float64Array };
 const COPY = 0.999;
 /** From here on a fit is called a formula. No honest forecast of people comes near. */
 const FORMULA_R2 = 0.995;
+/** And from here on it is doubted: a formula with a little noise on it. */
+const DOUBTFUL_R2 = 0.97;
+/** Columns up to which those that a formula needs are found by leaving out each. */
+const MOST_COLUMNS_TO_NAME = 30;
+/** What a formula must lose without a column that it needs. */
+const NEEDED_R2 = 0.005;
 /** Fewer rows than this can agree by chance. */
 const FEWEST_ROWS = 30;
 /** Rows that the fits look at, spread evenly: enough for figures of three digits. */
 const SAMPLE_ROWS = 20_000;
-const MOST_COLUMNS_TO_FIT = 200;
 /** A split may share this much of its test rows by chance before it is a warning. */
 const DUPLICATE_SHARE = 0.01;
 
@@ -126,94 +132,26 @@ const functionOfFeatures = (
   copies: readonly string[],
 ): LintFinding[] => {
   if (copies.length > 0) return []; // said already
-  const linear = sample.table.rows >= FEWEST_ROWS ? linearR2(i.columns, sample) : 0;
+  const fitted = sample.table.rows >= FEWEST_ROWS ? formulaR2(i.columns, sample) : 0;
   const learned = i.testR2 ?? 0;
-  if (linear <= FORMULA_R2 && learned <= FORMULA_R2) return [];
+  const most = Math.max(fitted, learned);
+  if (most <= DOUBTFUL_R2) return [];
+  const needed =
+    fitted > DOUBTFUL_R2 && i.columns.length <= MOST_COLUMNS_TO_NAME
+      ? i.columns.filter((name) => formulaR2(without(i.columns, name), sample) < fitted - NEEDED_R2)
+      : [];
   const how =
-    linear > FORMULA_R2
-      ? `A sum of the features gives the target with R² ${linear.toFixed(4)}`
+    fitted >= learned
+      ? `A formula of ${needed.length > 0 ? named(needed) : 'the features'} gives the target with R² ${fitted.toFixed(4)} on customers that it was not fitted to`
       : `The model reaches R² ${learned.toFixed(4)} on customers that it has not seen`;
   return [
     {
       code: 'target-is-function-of-features',
-      severity: 'error',
+      severity: most > FORMULA_R2 ? 'error' : 'warning',
       message: `${how}: the target looks computed from the features, so this test says nothing about future spend. Use a target that was observed after the features.`,
+      ...(needed.length > 0 ? { columns: needed } : {}),
     },
   ];
-};
-
-/**
- * R² of least squares on the numeric columns, by the normal equations of standardised columns with a small ridge, adjusted
- * for the number of columns. 0 where there are too few rows or too many columns to say.
- */
-const linearR2 = (columns: readonly string[], { table, target }: Sample): number => {
-  const numeric = columns.flatMap((name) => {
-    const column = table.columns.get(name);
-    return column?.kind === 'numeric' ? [standardised(column.values)] : [];
-  });
-  const n = table.rows;
-  const p = numeric.length;
-  if (p === 0 || p > MOST_COLUMNS_TO_FIT || n < 3 * p) return 0;
-  const y = standardised(target);
-  const dot = (a: Float64Array, b: Float64Array): number => {
-    let sum = 0;
-    for (let k = 0; k < n; k += 1) sum += a[k]! * b[k]!;
-    return sum / n;
-  };
-  const gram = numeric.map((a, row) => numeric.map((b, col) => (col > row ? 0 : dot(a, b) + (col === row ? 1e-9 : 0))));
-  const moments = numeric.map((a) => dot(a, y));
-  const weights = solveCholesky(gram, moments);
-  let residual = 0;
-  for (let k = 0; k < n; k += 1) {
-    let fit = 0;
-    for (let j = 0; j < p; j += 1) fit += weights[j]! * numeric[j]![k]!;
-    residual += (y[k]! - fit) ** 2;
-  }
-  const spread = dot(y, y);
-  return spread === 0 ? 0 : 1 - (residual / n / spread) * ((n - 1) / (n - p - 1));
-};
-
-/** Mean 0 and sd 1, missing values at the mean; all 0 where constant. */
-const standardised = (values: Float64Array): Float64Array => {
-  let count = 0;
-  let mean = 0;
-  let squares = 0;
-  for (const value of values) {
-    if (!Number.isFinite(value)) continue;
-    count += 1;
-    const d = value - mean;
-    mean += d / count;
-    squares += d * (value - mean);
-  }
-  const sd = Math.sqrt(squares / Math.max(1, count));
-  return values.map((value) => (Number.isFinite(value) && sd > 0 ? (value - mean) / sd : 0));
-};
-
-/** Solves A·w = b for a symmetric positive definite A, given by its lower triangle, which is overwritten. */
-const solveCholesky = (a: number[][], b: number[]): number[] => {
-  const n = b.length;
-  const w = [...b];
-  for (let j = 0; j < n; j += 1) {
-    const row = a[j]!;
-    for (let k = 0; k < j; k += 1) {
-      const other = a[k]!;
-      let sum = row[k]!;
-      for (let m = 0; m < k; m += 1) sum -= row[m]! * other[m]!;
-      row[k] = sum / other[k]!;
-    }
-    let diagonal = row[j]!;
-    for (let m = 0; m < j; m += 1) diagonal -= row[m]! ** 2;
-    row[j] = Math.sqrt(Math.max(diagonal, 1e-12));
-    let value = w[j]!;
-    for (let m = 0; m < j; m += 1) value -= row[m]! * w[m]!;
-    w[j] = value / row[j]!;
-  }
-  for (let j = n - 1; j >= 0; j -= 1) {
-    let value = w[j]!;
-    for (let m = j + 1; m < n; m += 1) value -= a[m]![j]! * w[m]!;
-    w[j] = value / a[j]![j]!;
-  }
-  return w;
 };
 
 const duplicates = (i: Parameters<typeof lintLeakage>[0]): LintFinding[] => {
@@ -303,4 +241,5 @@ export const lintWindows = (windows: {
   return findings;
 };
 
+const without = (names: readonly string[], left: string): string[] => names.filter((name) => name !== left);
 const named = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');

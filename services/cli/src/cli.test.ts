@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -186,6 +186,42 @@ describe('a table of customers', () => {
   });
 });
 
+describe('data that leak', () => {
+  const verdictOf = (page: string): string =>
+    /<div class="verdict (.*?)<\/div>\s*<\/div>/s
+      .exec(read(page))![1]!
+      .replaceAll(/<[^>]+>|\s+/g, ' ')
+      .replaceAll('&quot;', '"');
+  /** Customers whose orders, order value and age tell nothing of each other. */
+  const shoppers = Array.from({ length: 900 }, (_, i) => [1 + ((i * 7919) % 23), 5 + ((i * 104_729) % 997) / 10]);
+  const csv = (name: string, clv: (orders: number, value: number, i: number) => number, twice = 0) => {
+    const rows = shoppers.map(([orders = 0, value = 0], i) => [
+      ...[orders, value.toFixed(1), 20 + ((i * 31) % 50)].map(String),
+      clv(orders, value, i).toFixed(2),
+    ]);
+    write(name, [['total_orders', 'order_value', 'age', 'clv'], ...rows, ...rows.slice(0, twice)]);
+  };
+
+  test('a target that is computed from features: said on the screen, and first of all in the report, by their names', async () => {
+    csv('computed.csv', (orders, value) => 0.7 * orders * value);
+    const trained = await json(`train --local --data computed.csv --out leaky ${SMALL}`);
+    expect((trained['warnings'] as Warning[]).map(({ code }) => code)).toContain('target-is-function-of-features');
+    await json('report --model ./leaky --out leaky.html');
+    expect(verdictOf('leaky.html')).toMatch(/leak: do not use .*"total_orders", "order_value".*computed from the feat/);
+  });
+
+  test('customers who were entered twice: the report says that the figures may flatter, and how many they are', async () => {
+    const noise = (i: number) => ((i * 48_271) % 2_147_483_647) / 2_147_483_647;
+    csv('twice.csv', (orders, value, i) => 10 * orders + value + 900 * noise(i * i + 7), 300);
+    const trained = await json(`train --local --data twice.csv --out twice ${SMALL}`);
+    expect((trained['warnings'] as Warning[]).map(({ code }) => code)).toContain('duplicate-rows-across-split');
+    await json('report --model ./twice --out twice.html');
+    const verdict = verdictOf('twice.html');
+    expect(verdict).toMatch(/\d+ of 240 test rows .* the same features and the same target/);
+    expect(verdict).toMatch(/may flatter|gates failed/);
+  });
+});
+
 describe('leaderboard', () => {
   test('prints protocol, winner and rows with every figure, and writes the winner and its charts', async () => {
     await json('generate --generator features --customers 150 --seed 8 --out few.csv');
@@ -348,6 +384,18 @@ describe("a new user's mistakes", () => {
     expect(await refusal('train --local --dataset ds_1 --data customers.csv', 2)).toContain('--dataset');
     expect(await refusal('train --local --url http://127.0.0.1:1 --data customers.csv', 2)).toContain('--url');
     expect(await refusal('predict --local --data customers.csv', 2)).toContain('--model');
+  });
+
+  test('a folder of other things is no place for a model; a model there is replaced, and that is said', async () => {
+    mkdirSync(join(folder, 'photos'));
+    write('photos/model.json', [['{"mine": true}']]);
+    const message = await refusal(`train --local --data customers --out photos ${SMALL}`, 2);
+    expect(message).toMatch(/--out: .*photos holds files \(model\.json\) and no model of clove/);
+    expect(await refusal('leaderboard --local --data customers --out photos', 2)).toContain('photos');
+    expect(read('photos/model.json')).toContain('mine');
+    await json(`train --local --data customers --out replaced ${SMALL}`);
+    const { stderr } = await clove(`train --local --data customers --out replaced ${SMALL}`);
+    expect(stderr).toContain(`The model that was in ${join(folder, 'replaced')} is replaced.`);
   });
 
   test('a place that cannot be written is said before the work is done', async () => {

@@ -111,6 +111,26 @@ export const checkOutput = async (folder: string, flag = '--out'): Promise<void>
   }
 };
 
+/**
+ * Sees that a model may be written into a folder: there is none, it is empty, or it holds a model, which is replaced.
+ * @returns whether there is a model to be replaced
+ * @throws CloveError 'invalid-input' for a folder of other things, whose files a model's could take the place of
+ */
+export const checkModelFolder = async (folder: string): Promise<boolean> => {
+  await checkOutput(folder);
+  const names = await readdir(folder).catch(() => []);
+  if (names.length === 0) return false;
+  const isModel = await openModelFolder(folder).then(
+    () => true,
+    () => false,
+  );
+  if (isModel) return true;
+  throw new CloveError(
+    'invalid-input',
+    `--out: ${folder} holds files (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}) and no model of clove, so nothing is written there. Name a new folder, an empty one or a model folder.`,
+  );
+};
+
 /** Moves a finished file to its place, so that nobody ever sees half of it; makes the folder where it is missing. */
 export const moveFile = async (from: string, to: string): Promise<void> => {
   await mkdir(dirname(to), { recursive: true });

@@ -1,4 +1,4 @@
-import { type Sample, type Table, computeBaselines, figures, isProbabilistic, lintLeakage, spreadOf } from '@clove/clv';
+import { type Sample, type Table, computeBaselines, figures, isProbabilistic, spreadOf } from '@clove/clv';
 import {
   CloveError,
   type DatasetProfile,
@@ -170,7 +170,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
     rows: rows.toSorted((a, b) => rankOf(b.metrics, data.kind) - rankOf(a.metrics, data.kind)),
     skipped: [...skipped].map(([model, reason]) => ({ model, reason })),
     claims: claimsOf(samples, rehearsal),
-    lint: lintLeakage({ columns: data.columns, train, test, testR2: evaluation.metrics.r2, windows: samples.windows }),
+    lint: evaluation.lint,
     warnings: samples.warnings,
     seconds: (performance.now() - started) / 1000,
   };

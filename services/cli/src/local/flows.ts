@@ -17,6 +17,7 @@ import { count } from '../screen/format.js';
 import { describeEpochs, describeLeaderboard, describeProfile } from '../screen/views.js';
 import {
   CARD_FILES,
+  checkModelFolder,
   checkOutput,
   findFiles,
   moveFile,
@@ -127,7 +128,7 @@ export const trainLocally = async (
   evaluation: EvaluationReport;
   seconds: { ingest: number; train: number };
 }> => {
-  await checkOutput(i.out);
+  const replaces = await checkModelFolder(i.out);
   return withScratch(async (scratchDir) => {
     const data = await openData(ctx, i.data, i.reading, scratchDir);
     const outDir = join(scratchDir, 'model');
@@ -140,6 +141,7 @@ export const trainLocally = async (
     );
     const folder = resolve(i.out);
     await keepModel(outDir, folder, { 'profile.json': data.profile });
+    if (replaces) ctx.screen.note(`The model that was in ${folder} is replaced.`);
     return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, train: seconds } };
   });
 };
@@ -155,7 +157,7 @@ export const leaderboardLocally = async (
   winner: { manifest: ModelManifest; evaluation: EvaluationReport } | null;
   seconds: { ingest: number; leaderboard: number };
 }> => {
-  if (i.out !== undefined) await checkOutput(i.out);
+  const replaces = i.out !== undefined && (await checkModelFolder(i.out));
   return withScratch(async (scratchDir) => {
     const data = await openData(ctx, i.data, i.reading, scratchDir);
     const outDir = join(scratchDir, 'model');
@@ -168,8 +170,10 @@ export const leaderboardLocally = async (
       ({ report }) => describeLeaderboard(report),
     );
     const folder = i.out === undefined || output.winner === null ? null : resolve(i.out);
-    if (folder !== null)
+    if (folder !== null) {
       await keepModel(outDir, folder, { 'profile.json': data.profile, 'leaderboard.json': output.report });
+      if (replaces) ctx.screen.note(`The model that was in ${folder} is replaced.`);
+    }
     return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, leaderboard: seconds } };
   });
 };
