@@ -78,11 +78,12 @@ const gruLayer = (o: {
       news.push(tf.tanh(tf.add(inputN!, tf.mul(r!, fedN!))));
       outputs.push(tf.mul(tf.add(news[t]!, tf.mul(z!, tf.sub(before, news[t]!))), masks[t]!));
     });
-    save([recurrent, ...gates, ...inner, ...news, ...outputs]);
+    // The mask too: eager backends free what is neither saved nor returned.
+    save([recurrent, mask, ...gates, ...inner, ...news, ...outputs]);
     return {
       value: o.last ? outputs.at(-1)! : tf.concat(outputs),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        gruGradient({ dy: dy as tf.Tensor2D, saved: saved as tf.Tensor2D[], length, mask, last: o.last }),
+        gruGradient({ dy: dy as tf.Tensor2D, saved: saved as tf.Tensor2D[], length, last: o.last }),
     };
   }) as (projected: tf.Tensor2D, recurrent: tf.Tensor2D, bias: tf.Tensor1D) => tf.Tensor2D;
   return run(o.projected, o.recurrent, o.bias);
@@ -92,11 +93,10 @@ const gruGradient = (o: {
   dy: tf.Tensor2D;
   saved: tf.Tensor2D[];
   length: number;
-  mask: tf.Tensor2D;
   last: boolean;
 }): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D] => {
-  const { length, mask } = o;
-  const [recurrent, ...rest] = o.saved as [tf.Tensor2D, ...tf.Tensor2D[]];
+  const { length } = o;
+  const [recurrent, mask, ...rest] = o.saved as [tf.Tensor2D, tf.Tensor2D, ...tf.Tensor2D[]];
   const part = (k: number): tf.Tensor2D[] => rest.slice(k * length, (k + 1) * length);
   const [gates, inner, news, outputs] = [part(0), part(1), part(2), part(3)];
   const units = recurrent.shape[0];

@@ -183,7 +183,10 @@ const SPECIAL: Record<string, Kernel> = {
     const times = reps as number[];
     const shape = x!.shape.map((length, i) => length * times[i]!);
     const name = b.name(x!);
-    return b.result(times.every((n) => n === 1) ? name : b.emit('Tile', [name, b.ints(times)]), shape, x!.dtype);
+    if (times.every((n) => n === 1)) return b.result(name, shape, x!.dtype);
+    // Where only single elements are repeated, as a view: WebGPU has no Tile.
+    const op = times.every((n, i) => n === 1 || x!.shape[i] === 1) ? 'Expand' : 'Tile';
+    return b.result(b.emit(op, [name, b.ints(times)]), shape, x!.dtype);
   },
   Transpose: (b, { x }, { perm }) => {
     const order = perm as number[];

@@ -31,9 +31,18 @@ export async function openOnnxStepper(
       const { onnx, maskLength } = stepGraph({ ...spec, batchSize });
       steps.set(batchSize, { maskLength, session: await open(onnx) });
     }
-    const predicting = await open(predictionGraph(network));
-    const losing = await open(lossGraph(network, spec.loss));
-    return new OnnxStepper(network, steps, predicting, losing, sessions, backend);
+    // Sizes of inference follow from the rows asked for; each is compiled when it is met.
+    const inference = new Map<string, Promise<Session>>();
+    const infer = (what: 'predict' | 'loss', rows: number): Promise<Session> => {
+      const key = `${what} ${rows}`;
+      const graph = () => (what === 'predict' ? predictionGraph(network, rows) : lossGraph(network, spec.loss, rows));
+      const session = inference.get(key) ?? open(graph());
+      inference.set(key, session);
+      return session;
+    };
+    // One now: what the device lacks is told before anything is trained.
+    await infer('loss', 1);
+    return new OnnxStepper(network, steps, infer, sessions, backend);
   } catch (error) {
     await Promise.all(sessions.map((session) => session.release()));
     throw error;
@@ -49,8 +58,7 @@ class OnnxStepper implements Stepper {
   constructor(
     private readonly network: Network,
     private readonly steps: ReadonlyMap<number, Step>,
-    private readonly predicting: Session,
-    private readonly losing: Session,
+    private readonly inference: (what: 'predict' | 'loss', rows: number) => Promise<Session>,
     private readonly sessions: Session[],
     readonly backend: string,
   ) {
@@ -85,12 +93,12 @@ class OnnxStepper implements Stepper {
   }
 
   async predict(x: Float32Array, rows: number): Promise<Float32Array> {
-    return (await this.predicting.run(this.inferenceFeeds(x, rows)))['output']!;
+    return (await (await this.inference('predict', rows)).run(this.inferenceFeeds(x, rows)))['output']!;
   }
 
   async loss(x: Float32Array, y: Float32Array, rows: number): Promise<number> {
     const feeds = { ...this.inferenceFeeds(x, rows), y: { values: y, shape: [rows, 1] } };
-    return (await this.losing.run(feeds))['loss']![0]!;
+    return (await (await this.inference('loss', rows)).run(feeds))['loss']![0]!;
   }
 
   read(): Omit<TrainState, 'step'> {

@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ADAM_SCALARS, type AdamScalars, type Optimiser, adamStep } from './adam.js';
 import { DropoutMasks, checkDropoutRate, maskOf } from './dropout.js';
 import { EngineError } from './errors.js';
+import { lowered } from './lower.js';
 import { type Loss, type Network, type ParamSpec, type Tensors, sizeOf, totalSize } from './network.js';
 import { type Port, encodeModel } from './onnx.js';
 import { TraceBackend, trace, traceAnyRows } from './trace.js';
@@ -166,13 +167,16 @@ export function stepGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number }
       outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss')],
     });
   });
-  return { onnx: encodeModel(graph), maskLength };
+  return { onnx: encodeModel(lowered(graph)), maskLength };
 }
 
-/** Inputs `params`, `stats` (where there are some) and `x` [N, width]; output `output` [N, k], nothing dropped. */
-export function predictionGraph(network: Network): Uint8Array {
-  return traceAnyRows('x', (b, rows) => {
-    const output = infer(b, network, rows);
+/**
+ * Inputs `params`, `stats` (where there are some) and `x` [N, width]; output `output` [N, k], nothing dropped.
+ * @param rows fixes N, for devices without the arithmetic on shapes that any number takes
+ */
+export function predictionGraph(network: Network, rows?: number): Uint8Array {
+  return overRows(rows, (b, n) => {
+    const output = infer(b, network, n);
     return b.graph({
       name: 'predict',
       inputs: inferenceInputs(network),
@@ -182,9 +186,9 @@ export function predictionGraph(network: Network): Uint8Array {
 }
 
 /** As `predictionGraph` with the input `y` [N, 1]; output `loss`, the mean over the rows. */
-export function lossGraph(network: Network, loss: Loss): Uint8Array {
-  return traceAnyRows('x', (b, rows) => {
-    const value = scalar(loss(infer(b, network, rows), b.tensor('y', [rows, 1])));
+export function lossGraph(network: Network, loss: Loss, rows?: number): Uint8Array {
+  return overRows(rows, (b, n) => {
+    const value = scalar(loss(infer(b, network, n), b.tensor('y', [n, 1])));
     return b.graph({
       name: 'loss',
       inputs: [...inferenceInputs(network), floats('y', 'rows', 1)],
@@ -192,6 +196,9 @@ export function lossGraph(network: Network, loss: Loss): Uint8Array {
     });
   });
 }
+
+const overRows = (rows: number | undefined, build: Parameters<typeof traceAnyRows>[1]): Uint8Array =>
+  rows === undefined ? traceAnyRows('x', build) : encodeModel(lowered(trace((b) => build(b, rows))));
 
 function infer(b: TraceBackend, network: Network, rows: number): tf.Tensor2D {
   const { output } = network.forward(
