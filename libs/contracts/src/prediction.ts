@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Day, Instant, Json, Warning, idOf } from './common.js';
 import { JobStatus } from './job-status.js';
-import { EvaluationReport } from './metrics.js';
+import { HistogramBin } from './dataset.js';
+import { EvaluationDetail, EvaluationReport, Metrics } from './metrics.js';
 import { ModelRef } from './model.js';
 
 /** Columns of a prediction file, in order; the input columns follow when asked for. */
@@ -40,6 +41,37 @@ export const PredictionSummary = z.object({
   max: z.number(),
 });
 export type PredictionSummary = z.infer<typeof PredictionSummary>;
+
+/** What a prediction as a whole looks like, and how near it came where actual spend was at hand. */
+export const PredictionReport = z.object({
+  histogram: z.array(HistogramBin).describe('of predicted_clv; the last bin reaches to the maximum'),
+  deciles: z
+    .array(
+      z.object({
+        customers: z.number().int(),
+        highest: z.number(),
+        lowest: z.number(),
+        mean: z.number(),
+        total: z.number(),
+      }),
+    )
+    .describe('ten groups of equal count by prediction, the best first; fewer where there are fewer customers'),
+  tiers: z
+    .array(z.object({ tier: Tier, customers: z.number().int(), mean: z.number(), total: z.number() }))
+    .describe('the best first; a tier without customers is left out'),
+  actual: z
+    .object({
+      source: z
+        .enum(['target-column', 'later-orders'])
+        .describe('a column of the data, or orders in the whole horizon after the as-of date'),
+      customers: z.number().int().describe('those whose spend is known'),
+      metrics: Metrics,
+      detail: EvaluationDetail,
+    })
+    .nullable()
+    .describe('null where nothing says what the customers spent, or they are more than five million'),
+});
+export type PredictionReport = z.infer<typeof PredictionReport>;
 
 export const Prediction = z.object({
   id: idOf('prd'),

@@ -10,6 +10,7 @@ export {
   joinedPredictions,
   writePredictions,
 } from './prediction-files.js';
+export { type ActualSpend, predictionFigures, predictionsAndActuals } from './prediction-figures.js';
 export { readRows } from './rows.js';
 export {
   type ScanOptions,

@@ -1,4 +1,4 @@
-import { Day, Prediction, PredictionSummary } from '@clove/contracts';
+import { Day, Prediction, PredictionReport, PredictionSummary } from '@clove/contracts';
 import { check, json, notFound, shown, type Database } from './database.js';
 import { holdDataset } from './datasets.js';
 import type { Prisma } from './generated/client.js';
@@ -14,7 +14,7 @@ const withParts = {
   version: { select: { number: true, model: { select: { name: true } } } },
 } as const satisfies Prisma.PredictionInclude;
 
-const toPrediction = (row: Prisma.PredictionGetPayload<{ include: typeof withParts }>): Prediction =>
+const toPrediction = (row: Omit<Prisma.PredictionGetPayload<{ include: typeof withParts }>, 'report'>): Prediction =>
   shown(
     Prediction,
     {
@@ -29,7 +29,7 @@ const toPrediction = (row: Prisma.PredictionGetPayload<{ include: typeof withPar
 
 export function openPredictions(db: Database): Predictions {
   const get = async (id: string) => {
-    const row = await db.prediction.findUnique({ where: { id }, include: withParts });
+    const row = await db.prediction.findUnique({ where: { id }, include: withParts, omit: { report: true } });
     if (row === null) throw notFound('prediction', id);
     return toPrediction(row);
   };
@@ -57,10 +57,22 @@ export function openPredictions(db: Database): Predictions {
 
     get,
 
-    list: (query) => page(query, (args) => db.prediction.findMany({ ...args, include: withParts }), toPrediction),
+    report: async (id) => {
+      const row = await db.prediction.findUnique({ where: { id }, select: { report: true } });
+      if (row === null) throw notFound('prediction', id);
+      return row.report === null ? null : shown(PredictionReport, row.report, `report of prediction (${id})`);
+    },
+
+    list: (query) =>
+      page(
+        query,
+        (args) => db.prediction.findMany({ ...args, include: withParts, omit: { report: true } }),
+        toPrediction,
+      ),
 
     complete: async (id, result) => {
       const summary = json(check(PredictionSummary, result.summary, 'prediction summary'));
+      const report = json(check(PredictionReport, result.report, 'prediction report'));
       const warnings = json(check(Prediction.shape.warnings, result.warnings, 'list of warnings'));
       const rows = check(Prediction.shape.rows, result.rows, 'number of rows');
       const asOf = check(Prediction.shape.asOf, result.asOf, 'as-of date');
@@ -70,7 +82,7 @@ export function openPredictions(db: Database): Predictions {
         if (row === null) throw notFound('prediction', id);
         if (row.rows !== null) return;
         refuseEnded(row.job);
-        await tx.prediction.update({ where: { id }, data: { rows, summary, warnings, asOf } });
+        await tx.prediction.update({ where: { id }, data: { rows, summary, report, warnings, asOf } });
       });
     },
   };

@@ -32,7 +32,8 @@ afterAll(async () => {
 });
 
 const summary = { customers: 3, total: 6, mean: 2, median: 2, sd: 1, min: 1, max: 3 };
-const result = { rows: 3, summary, warnings: [], asOf: '2018-05-01' };
+const predictionReport = { histogram: [], deciles: [], tiers: [], actual: null };
+const result = { rows: 3, summary, report: predictionReport, warnings: [], asOf: '2018-05-01' };
 
 describe('datasets', () => {
   test('an upload shows its files and preset, and keeps their keys to itself', async () => {
@@ -292,9 +293,12 @@ describe('evaluations and predictions', () => {
     const start = { datasetId, versionId: version.id, asOf: '2018-04-30', includeInputs: false, requestId: 'r' };
     const { prediction } = await registry.predictions.create(start);
     expect(prediction).toMatchObject({ model: 'predicted', version: 1, asOf: '2018-04-30', rows: null, summary: null });
+    expect(await registry.predictions.report(prediction.id)).toBeNull();
     await registry.predictions.complete(prediction.id, result);
     await registry.predictions.complete(prediction.id, { ...result, rows: 9 });
-    expect(await registry.predictions.get(prediction.id)).toMatchObject(result);
+    const { report: _report, ...shown } = result;
+    expect(await registry.predictions.get(prediction.id)).toMatchObject(shown);
+    expect(await registry.predictions.report(prediction.id)).toEqual(predictionReport);
 
     const cancelled = await registry.predictions.create(start);
     await registry.jobs.requestCancel(cancelled.job.id);

@@ -47,6 +47,7 @@ import type {
   Page,
   PageQuery,
   Prediction,
+  PredictionReport,
   PredictionSummary,
   Role,
   Run,
@@ -264,8 +265,16 @@ export interface Predictions {
   /** Done before: nothing happens. 'conflict' where the job has failed or was cancelled. */
   complete(
     id: string,
-    result: { rows: number; summary: PredictionSummary; warnings: Warning[]; asOf: Day | null },
+    result: {
+      rows: number;
+      summary: PredictionSummary;
+      report: PredictionReport;
+      warnings: Warning[];
+      asOf: Day | null;
+    },
   ): Promise<void>;
+  /** Null while it is being made, and for one of an earlier version. */
+  report(id: string): Promise<PredictionReport | null>;
 }
 
 export interface Users {

@@ -91,6 +91,8 @@ import {
   UpdateUser,
   PredictionRowsQuery,
   RowsQuery,
+  PredictionReport,
+  Tier,
 } from '@clove/contracts';
 import { z } from 'zod';
 
@@ -307,7 +309,9 @@ const COMPONENTS: Record<string, z.ZodType> = {
   NumericFeature,
   CategoricalFeature,
   Prediction,
+  PredictionReport,
   PredictionSummary,
+  Tier,
   ScoreResponse,
   Evaluation,
   EvaluationDetail,

@@ -12,6 +12,7 @@ import {
   type Metrics,
   type ModelManifest,
   type ModelVersion,
+  type PredictionReport,
   type PredictionSummary,
   Question,
   type Reply,
@@ -98,6 +99,17 @@ export const ranking: LeaderboardReport = {
   seconds: 1,
 };
 
+/** As a scorer that found no actual spend leaves it. */
+export const predictionReport: PredictionReport = {
+  histogram: [{ from: 10, to: 20, count: 2 }],
+  deciles: [
+    { customers: 1, highest: 20, lowest: 20, mean: 20, total: 20 },
+    { customers: 1, highest: 10, lowest: 10, mean: 10, total: 10 },
+  ],
+  tiers: [{ tier: 'silver', customers: 2, mean: 15, total: 30 }],
+  actual: null,
+};
+
 const summary: PredictionSummary = { customers: 2, total: 30, mean: 15, median: 15, sd: 5, min: 10, max: 20 };
 
 const options = TrainingOptions.parse({});
@@ -179,7 +191,13 @@ const workers = ({ registry, artifacts }: Gateway) => {
           'customer_id,predicted_clv\n1,10\n',
         );
         await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), 'PAR1');
-        await registry.predictions.complete(predictionId, { rows: 2, summary, warnings: [], asOf: null });
+        await registry.predictions.complete(predictionId, {
+          rows: 2,
+          summary,
+          report: predictionReport,
+          warnings: [],
+          asOf: null,
+        });
       }),
     evaluate: (jobId: string, evaluationId: string) =>
       work(jobId, async () => registry.evaluations.complete(evaluationId, report)),

@@ -181,6 +181,28 @@ describe('a predict job', () => {
     expect(page.rows[0]![page.columns.indexOf('model_version')]).toBe('shop@1');
   });
 
+  test('reports how its predictions are spread, and how near they came: what an evaluation of the same rows says', async () => {
+    const { payload } = await startedPrediction(datasetId);
+    await handlers().predict(payload, jobContext());
+    const report = (await registry.predictions.report(payload.predictionId))!;
+    const { summary } = await registry.predictions.get(payload.predictionId);
+    const sum = (parts: { total: number }[]) => parts.reduce((total, part) => total + part.total, 0);
+    expect(report.deciles.reduce((count, group) => count + group.customers, 0)).toBe(ROWS);
+    expect(report.histogram.reduce((count, bin) => count + bin.count, 0)).toBe(ROWS);
+    expect(report.tiers.map(({ tier }) => tier)).toEqual(['platinum', 'gold', 'silver', 'bronze']);
+    for (const parts of [report.deciles, report.tiers]) expect(sum(parts)).toBeCloseTo(summary!.total, 2);
+    expect([report.deciles[0]!.highest, report.deciles.at(-1)!.lowest]).toEqual([summary!.max, summary!.min]);
+    expect(report.deciles.every(({ highest, lowest, mean }) => highest >= mean && mean >= lowest)).toBe(true);
+
+    const { evaluation, job } = await registry.evaluations.create({ datasetId, versionId: version.id, requestId: 'r' });
+    await registry.jobs.start(job.id, 'scorer');
+    await handlers().evaluate({ jobId: job.id, requestId: 'r', evaluationId: evaluation.id }, jobContext());
+    const { metrics } = (await registry.evaluations.get(evaluation.id)).report!;
+    expect(report.actual).toMatchObject({ source: 'target-column', customers: ROWS });
+    for (const name of ['rmse', 'mae', 'totalBias', 'normalizedGini'] as const)
+      expect(report.actual!.metrics[name]).toBeCloseTo(metrics[name]!, 4);
+  });
+
   test('the rows of a dataset are searched by customer', async () => {
     const query = { offset: 0, limit: 3, order: 'asc', search: String(ROWS) };
     const reply = await ask({ type: 'rows', source: { type: 'dataset', id: datasetId }, query });

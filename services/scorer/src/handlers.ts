@@ -59,9 +59,19 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
       const { signal } = ctx;
       await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), joined.parquet, { signal });
       await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.csv'), joined.csv, { signal });
+      const report = await lanes.run(
+        'report',
+        {
+          ...files,
+          ...duckOptions(budget, 1),
+          predictions: await artifacts.local(artifactKeys.prediction(predictionId, 'predictions.parquet'), scratch),
+          asOf: made.asOf,
+        },
+        io,
+      );
       try {
         ctx.signal.throwIfAborted();
-        await registry.predictions.complete(predictionId, made);
+        await registry.predictions.complete(predictionId, { ...made, report });
       } catch (error) {
         // Where the registry did not answer, it may have taken the files: they stay for the next attempt.
         if (error instanceof CloveError && !error.retryable) {

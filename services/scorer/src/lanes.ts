@@ -3,11 +3,18 @@ import { openThreadPool } from '@clove/runtime';
 import { evaluateModel } from './evaluate-model.js';
 import { planPrediction } from './plan-prediction.js';
 import type { ScoreIo, ScoreMessage } from './predict-dataset.js';
+import { reportPrediction } from './report-prediction.js';
 import { scorePiece } from './score-piece.js';
 import { writePiece } from './write-piece.js';
 
 /** Work that blocks the thread in which it is done, by name. */
-export const laneTasks = { plan: planPrediction, score: scorePiece, write: writePiece, evaluate: evaluateModel };
+export const laneTasks = {
+  plan: planPrediction,
+  score: scorePiece,
+  write: writePiece,
+  report: reportPrediction,
+  evaluate: evaluateModel,
+};
 export type LaneTasks = typeof laneTasks;
 
 /** Where such work is done: several pieces of it at once. */

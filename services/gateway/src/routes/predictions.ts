@@ -1,4 +1,12 @@
-import { Accepted, CloveError, Prediction, RowPage, ScoreResponse, type StartPrediction } from '@clove/contracts';
+import {
+  Accepted,
+  CloveError,
+  Prediction,
+  PredictionReport,
+  RowPage,
+  ScoreResponse,
+  type StartPrediction,
+} from '@clove/contracts';
 import { type QueuedJob, artifactKeys, newId } from '@clove/store';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
@@ -130,6 +138,25 @@ export const predictionRoutes =
         },
       },
       async (request) => registry.predictions.get(request.params.id),
+    );
+
+    app.get(
+      '/predictions/:id/report',
+      {
+        schema: {
+          operationId: 'getPredictionReport',
+          summary: 'How the predictions are spread, and how near they came where actual spend was at hand',
+          tags,
+          params: params.prediction,
+          response: { 200: json('The report', PredictionReport), ...guarded('not-found', 'conflict') },
+        },
+      },
+      async (request) => {
+        const { id } = await finished(request.params.id);
+        const report = await registry.predictions.report(id);
+        if (report !== null) return report;
+        throw new CloveError('not-found', `prediction ${id} was made by a version that kept no report: predict again`);
+      },
     );
 
     app.get(
