@@ -18,11 +18,13 @@ export type ProfileInput = {
 };
 
 /** Rows that quantiles and histogram bounds are computed from; evenly spaced rows of the file where it holds more. */
-const QUANTILE_ROWS = 2_000_000;
+const QUANTILE_ROWS = 500_000;
 const EXACT_DISTINCT_BELOW = 15_000;
 const HISTOGRAM_BINS = 20;
 const TOP_CATEGORIES = 20;
 const COLUMNS_PER_QUERY = 50;
+/** Columns whose sampled values are sorted at once. */
+const COLUMNS_PER_SORT = 8;
 const PROBABILITIES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] as const;
 
 type Described = { name: string; type: 'double' | 'boolean' | 'timestamp' | 'text'; role: ColumnProfile['role'] };
@@ -38,8 +40,8 @@ type Basic = {
 
 /**
  * Profiles a canonical Parquet: types, missing, ranges, quantiles, histograms, frequent categories, duplicates.
- * Reads the file once for the totals and once for each column; memory does not grow with the rows. The same file gives
- * the same profile.
+ * Reads the file a few times for all columns together and once for each column of text; memory does not grow with the rows,
+ * but for 8 bytes an order that are spilled where they are too many. The same file gives the same profile.
  */
 export const profileParquet = async (db: Duck, input: ProfileInput): Promise<DatasetProfile> => {
   const from = `read_parquet(${literal(input.parquet)})`;
@@ -47,11 +49,17 @@ export const profileParquet = async (db: Duck, input: ProfileInput): Promise<Dat
   const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${from}`);
   const totals = await customersAndOrders(db, from, input.kind);
   const basics = await basicFigures(db, from, columns);
+  const numeric = columns.flatMap(({ name, type }, i) => {
+    const { min, max } = basics[i]!;
+    return type === 'double' && typeof min === 'number' && typeof max === 'number' ? [{ name, min, max }] : [];
+  });
+  const distributions = await distributionsOf(db, input.parquet, numeric, rows);
   const profiles: ColumnProfile[] = [];
   for (const [i, column] of columns.entries()) {
     const basic = basics[i]!;
     if (column.role === 'customer') basic.distinct = totals.customers;
-    profiles.push(await profileColumn(db, input.parquet, column, basic, rows));
+    const found = await profileColumn(db, from, column, basic, rows);
+    profiles.push({ ...found, ...distributions.get(column.name) });
   }
   const time = profiles.find((column) => column.role === 'time');
   return {
@@ -62,7 +70,7 @@ export const profileParquet = async (db: Duck, input: ProfileInput): Promise<Dat
     rejectedRows: input.rejected?.rows ?? 0,
     rejectedByReason: input.rejected?.byReason ?? [],
     rejectedSample: input.rejected?.sample ?? [],
-    duplicateRows: await duplicates(db, from, columns, input, rows),
+    duplicateRows: await duplicates(db, from, columns, input, { rows, orders: totals.orders }),
     firstTime: typeof time?.min === 'string' ? time.min : null,
     lastTime: typeof time?.max === 'string' ? time.max : null,
     totalAmount: totals.amount,
@@ -109,13 +117,20 @@ const customersAndOrders = async (db: Duck, from: string, kind: DatasetKind) => 
   );
   if (kind === 'features') return { customers, orders: null, amount: null };
   const { orders } = await db.row<{ orders: number }>(
-    `SELECT count(*) AS orders FROM (SELECT DISTINCT customer_id, order_id FROM ${from})`,
+    `SELECT count(*) AS orders FROM (SELECT DISTINCT hash(customer_id, order_id) FROM ${from})`,
   );
   const { amount } = await db.row<{ amount: number | null }>(`SELECT fsum(amount) AS amount FROM ${from}`);
   return { customers, orders, amount: steady(amount) };
 };
 
-const duplicates = async (db: Duck, from: string, columns: Described[], input: ProfileInput, rows: number) => {
+const duplicates = async (
+  db: Duck,
+  from: string,
+  columns: Described[],
+  input: ProfileInput,
+  { rows, orders }: { rows: number; orders: number | null },
+) => {
+  if (orders === rows) return 0; // equal rows are of one order
   // Row numbers that stand in for ids would make every row different.
   const numbered = input.kind === 'features' && (input.idColumn ?? null) === null;
   const compared = columns.filter((column) => !(numbered && column.role === 'customer'));
@@ -148,12 +163,11 @@ const basicFigures = async (db: Duck, from: string, columns: Described[]): Promi
 
 const profileColumn = async (
   db: Duck,
-  parquet: string,
+  from: string,
   { name, type, role }: Described,
   basic: Basic,
   rows: number,
 ): Promise<ColumnProfile> => {
-  const from = `read_parquet(${literal(parquet)})`;
   const column = ident(name);
   const exact = basic.distinct < EXACT_DISTINCT_BELOW;
   const { distinct } = exact
@@ -173,65 +187,74 @@ const profileColumn = async (
     histogram: null,
     categories: null,
   };
-  if (type === 'double' && typeof basic.min === 'number' && typeof basic.max === 'number') {
-    const values = await quantiles(db, parquet, column, rows);
-    profile.quantiles = {
-      p01: values[0]!,
-      p05: values[1]!,
-      p25: values[2]!,
-      p50: values[3]!,
-      p75: values[4]!,
-      p95: values[5]!,
-      p99: values[6]!,
-    };
-    profile.histogram = await histogram(db, from, column, {
-      min: basic.min,
-      max: basic.max,
-      low: values[0]!,
-      high: values[6]!,
-    });
-  }
   const keyLike = role === 'customer' || role === 'order' || role === 'id';
   if ((type === 'text' || type === 'boolean') && !keyLike) profile.categories = await topCategories(db, from, column);
   return profile;
 };
 
-const quantiles = async (db: Duck, parquet: string, column: string, rows: number): Promise<number[]> => {
+type Range = { name: string; min: number; max: number };
+type Distribution = Pick<ColumnProfile, 'quantiles' | 'histogram'>;
+
+/** Quantiles and histograms of numeric columns: one pass for the former and one for the latter, some columns at a time. */
+const distributionsOf = async (
+  db: Duck,
+  parquet: string,
+  columns: readonly Range[],
+  rows: number,
+): Promise<Map<string, Distribution>> => {
+  const found = new Map<string, Distribution>();
   const step = Math.max(1, Math.ceil(rows / QUANTILE_ROWS));
-  const from = `read_parquet(${literal(parquet)}, file_row_number = true)`;
-  const { values } = await db.row<{ values: number[] | null }>(
-    `SELECT quantile_cont(${column}::DOUBLE, [${PROBABILITIES.join(', ')}]) AS values FROM ${from}
-     WHERE file_row_number % ${step} = 0 AND ${column} IS NOT NULL`,
-  );
-  if (values !== null) return values;
-  // Every present value fell between the sampled rows: few enough to take them all.
-  const all = await db.row<{ values: number[] }>(
-    `SELECT quantile_cont(${column}::DOUBLE, [${PROBABILITIES.join(', ')}]) AS values FROM ${from}`,
-  );
-  return all.values;
+  const sampled = `FROM read_parquet(${literal(parquet)}, file_row_number = true) WHERE file_row_number % ${step} = 0`;
+  const all = `FROM read_parquet(${literal(parquet)})`;
+  for (let start = 0; start < columns.length; start += COLUMNS_PER_SORT) {
+    const batch = columns.slice(start, start + COLUMNS_PER_SORT);
+    const quantile = ({ name }: Range) => `quantile_cont(${ident(name)}::DOUBLE, [${PROBABILITIES.join(', ')}])`;
+    const row = await db.row<Record<string, number[] | null>>(
+      `SELECT ${batch.map((column, i) => `${quantile(column)} AS q${i}`).join(', ')} ${sampled}`,
+    );
+    const quantiles: number[][] = [];
+    for (const [i, column] of batch.entries())
+      // Where every present value fell between the sampled rows there are few enough to take them all.
+      quantiles.push(row[`q${i}`] ?? (await db.row<{ q: number[] }>(`SELECT ${quantile(column)} AS q ${all}`)).q);
+    const bins = batch.map((column, i) => binsOf(column, quantiles[i]!));
+    const counts = await db.row<Record<string, { key: number; value: number }[]>>(
+      `SELECT ${batch.map((_, i) => `map_entries(histogram(b${i})) AS h${i}`).join(', ')}
+       FROM (SELECT ${batch.map(({ name }, i) => `${bins[i]!.sql(ident(name))} AS b${i}`).join(', ')} ${all})`,
+    );
+    for (const [i, { name, min, max }] of batch.entries()) {
+      const [p01, p05, p25, p50, p75, p95, p99] = quantiles[i] as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      const { low, width, count } = bins[i]!;
+      const counted = new Map(counts[`h${i}`]!.map(({ key, value }) => [key, value]));
+      const histogram = Array.from({ length: count }, (_, bin): HistogramBin => ({
+        from: bin === 0 ? min : low + bin * width,
+        to: bin === count - 1 ? max : low + (bin + 1) * width,
+        count: counted.get(bin) ?? 0,
+      }));
+      found.set(name, { quantiles: { p01, p05, p25, p50, p75, p95, p99 }, histogram });
+    }
+  }
+  return found;
 };
 
 /** Equal bins between the 1st and the 99th percentile, the outer two stretched to the range: a long tail stays readable. */
-const histogram = async (
-  db: Duck,
-  from: string,
-  column: string,
-  range: { min: number; max: number; low: number; high: number },
-): Promise<HistogramBin[]> => {
-  const { min, max } = range;
-  const [low, high] = range.low < range.high ? [range.low, range.high] : [min, max];
-  const bins = low < high ? HISTOGRAM_BINS : 1;
-  const width = (high - low) / bins;
-  const bin = bins === 1 ? '0' : `least(${bins - 1}, greatest(0, floor((${column} - (${low})) / ${width})))::INTEGER`;
-  const found = await db.rows<{ bin: number; count: number }>(
-    `SELECT ${bin} AS bin, count(*) AS count FROM ${from} WHERE ${column} IS NOT NULL GROUP BY 1`,
-  );
-  const counts = new Map(found.map((row) => [row.bin, row.count]));
-  return Array.from({ length: bins }, (_, i) => ({
-    from: i === 0 ? min : low + i * width,
-    to: i === bins - 1 ? max : low + (i + 1) * width,
-    count: counts.get(i) ?? 0,
-  }));
+const binsOf = ({ min, max }: Range, quantiles: readonly number[]) => {
+  const [p01, p99] = [quantiles[0]!, quantiles.at(-1)!];
+  const [low, high] = p01 < p99 ? [p01, p99] : [min, max];
+  const count = low < high ? HISTOGRAM_BINS : 1;
+  const width = (high - low) / count;
+  const sql = (column: string) =>
+    count === 1
+      ? `CASE WHEN ${column} IS NOT NULL THEN 0 END`
+      : `least(${count - 1}, greatest(0, floor((${column} - (${low})) / ${width})))::INTEGER`;
+  return { low, width, count, sql };
 };
 
 const topCategories = (db: Duck, from: string, column: string) =>
