@@ -29,6 +29,8 @@ const TEXTS: Record<string, string[]> = {
   tracking: ['Actual', 'bg-nbd', 'pareto-nbd', 'Holdout', 'Cumulative repeat orders', 'Weekly repeat orders', '1997'],
   distribution: ['Predicted', 'Actual', 'Share of customers', 'Spend per customer'],
   predictions: ['Share of customers', 'Spend per customer'],
+  predictionHistogram: ['Customers', 'Predicted spend', '0'],
+  predictionTenths: ['Best', 'Lowest', '2', '9', 'Share of predicted spend'],
   alive: ['P(alive)', 'Frequency: repeat orders', 'Recency: weeks from first to last order', '100%', '0'],
   expectedSpend: ['Spend', 'Frequency: repeat orders'],
   leaderboard: ['ensemble', '0.758', '+1.3%', '6.7%', 'Norm. Gini', 'lower is better', 'Ensemble', 'Baseline', '+910%'],

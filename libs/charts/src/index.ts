@@ -18,6 +18,13 @@ export { type LearningCurves, learningCurveChart } from './learning-curves.js';
 export { type Pit, countPit, pitChart } from './pit.js';
 export { type PredictedActual, countPredictedActual, predictedActualChart } from './predicted-actual.js';
 export { type RecencyFrequency, averageByRecencyFrequency, recencyFrequencyChart } from './recency-frequency.js';
+export {
+  type PredictionDeciles,
+  type PredictionHistogram,
+  predictionCharts,
+  predictionDecilesChart,
+  predictionHistogramChart,
+} from './prediction-charts.js';
 export { type Reliability, reliabilityChart, reliabilityTable } from './reliability.js';
 export { type ResidualGroup, type Residuals, residualChart, spreadResiduals } from './residuals.js';
 export { type Tracking, trackingChart } from './tracking.js';

@@ -15,6 +15,8 @@ import {
   learningCurveChart,
   pitChart,
   predictedActualChart,
+  predictionDecilesChart,
+  predictionHistogramChart,
   recencyFrequencyChart,
   reliabilityChart,
   reliabilityTable,
@@ -56,6 +58,30 @@ export const customers = (n: number) => {
 };
 
 const weekly = (weeks: number, level: number) => Array.from({ length: weeks }, (_, i) => level / (1 + i / 20));
+
+/** Thirty equal bins up to the 99th percentile, the last one up to the largest. */
+const histogramOf = (values: Float32Array) => {
+  const sorted = values.toSorted();
+  const [low, high, max] = [sorted[0]!, sorted[Math.floor(sorted.length * 0.99)]!, sorted.at(-1)!];
+  const width = (high - low) / 30;
+  const bins = Array.from({ length: 30 }, (_, i) => ({
+    from: low + i * width,
+    to: i === 29 ? max : low + (i + 1) * width,
+    count: 0,
+  }));
+  for (const value of values) bins[Math.min(29, Math.floor((value - low) / width))]!.count += 1;
+  return bins;
+};
+
+/** Ten groups of equal count, the best first. */
+const tenthsOf = (values: Float32Array) => {
+  const sorted = values.toSorted((a, b) => b - a);
+  return Array.from({ length: 10 }, (_, k) => {
+    const group = sorted.subarray((k * sorted.length) / 10, ((k + 1) * sorted.length) / 10);
+    const total = group.reduce((sum, value) => sum + value, 0);
+    return { customers: group.length, highest: group[0]!, lowest: group.at(-1)!, mean: total / group.length, total };
+  });
+};
 
 /** Every chart of the same customers. */
 export const gallery = (n: number): Record<string, (options: ChartOptions) => ChartSpec> => {
@@ -108,6 +134,8 @@ export const gallery = (n: number): Record<string, (options: ChartOptions) => Ch
       ),
     distribution: (o) => distributionChart(distributionOf({ predicted, actual }), o),
     predictions: (o) => distributionChart(distributionOf({ predicted }), o),
+    predictionHistogram: (o) => predictionHistogramChart(histogramOf(predicted), o),
+    predictionTenths: (o) => predictionDecilesChart(tenthsOf(predicted), o),
     alive: (o) =>
       recencyFrequencyChart(averageByRecencyFrequency({ frequency, recency, value: alive }), {
         ...o,
