@@ -43,7 +43,7 @@ const stamped = () => {
 if (stamped() !== stamp) {
   rmSync(stampFile, { force: true });
   const { build } = await import('vite');
-  await build({
+  const made = build({
     root: web,
     configFile: false,
     logLevel: 'warn',
@@ -58,6 +58,12 @@ if (stamped() !== stamp) {
       },
     },
   });
+  try {
+    await made;
+  } catch (error) {
+    process.stderr.write(`${error.message}\nThe web app cannot be built.\n`);
+    process.exit(1);
+  }
   for (const file of filesIn(out)) {
     if (/\.(?:js|css|html|svg)$/.test(file)) writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
   }

@@ -20,7 +20,7 @@ export function ErrorPage() {
           : 'This is a fault of the app, not yours. Nothing that you stored is lost. Loading it again often helps.'}
       </Typography>
       {missing ? null : (
-        <Typography variant="body2" component="pre" color="text.secondary" sx={{ whiteSpace: 'pre-wrap' }}>
+        <Typography variant="body2" component="pre" color="textSecondary" sx={{ whiteSpace: 'pre-wrap' }}>
           {error instanceof Error ? error.message : String(error)}
         </Typography>
       )}

@@ -191,7 +191,7 @@ function Places({ username }: { username: string }) {
                 py: 0.75,
                 color: 'text.secondary',
                 '&.active': {
-                  bgcolor: 'action.selected',
+                  bgcolor: 'rgba(var(--mui-palette-primary-mainChannel) / 0.12)',
                   color: 'text.primary',
                   '& .MuiListItemIcon-root': { color: 'primary.main' },
                 },

@@ -62,6 +62,7 @@ export const theme = createTheme({
       defaultProps: { variant: 'outlined' },
       styleOverrides: { root: ({ theme }) => ({ borderColor: theme.vars.palette.divider }) },
     },
+    MuiTab: { styleOverrides: { root: { minWidth: 0, paddingInline: 14 } } },
     MuiTooltip: { defaultProps: { arrow: true } },
     MuiTextField: { defaultProps: { size: 'small' } },
     MuiFormControl: { defaultProps: { size: 'small' } },

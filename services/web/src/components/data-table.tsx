@@ -8,11 +8,19 @@ import { SearchIcon } from './icons.js';
 import { Pager } from './pager.js';
 import { EmptyView, ErrorView } from './states.js';
 
+/** px */
+const ROW_HEIGHT = 44;
+
 const LOOKS = {
   border: 0,
   '--DataGrid-containerBackground': 'transparent',
   '& .MuiDataGrid-columnHeaderTitle': { fontWeight: 600 },
   '& .MuiDataGrid-cell': { fontVariantNumeric: 'tabular-nums' },
+  // the first column begins where the card's heading does
+  '& .MuiDataGrid-columnHeader:first-of-type, & .MuiDataGrid-cell:first-of-type, & [data-colindex="0"], & [aria-colindex="1"]':
+    {
+      paddingLeft: 2.5,
+    },
   '& .clove-link': { cursor: 'pointer' },
 } as const;
 
@@ -76,8 +84,8 @@ export function DataTable<Row extends GridValidRowModel>(props: DataTableProps<R
         hideFooter
         disableRowSelectionOnClick
         disableColumnMenu
-        density="compact"
-        rowHeight={44}
+        rowHeight={ROW_HEIGHT}
+        columnHeaderHeight={ROW_HEIGHT}
         getRowClassName={() => (rowHref === undefined ? '' : 'clove-link')}
         onRowClick={rowHref === undefined ? undefined : ({ row }) => void navigate(rowHref(row))}
         onCellKeyDown={(params, event) => {
@@ -183,7 +191,7 @@ export function RowsTable({
               },
             }}
           />
-          <Typography variant="body2" color="text.secondary" role="status">
+          <Typography variant="body2" color="textSecondary" role="status">
             {page === undefined ? '' : `${formatCount(page.total)} ${page.total === 1 ? 'row' : 'rows'}`}
           </Typography>
         </Stack>
@@ -221,7 +229,8 @@ export function RowsTable({
           disableColumnFilter
           disableColumnMenu
           disableRowSelectionOnClick
-          density="compact"
+          rowHeight={36}
+          columnHeaderHeight={ROW_HEIGHT}
           localeText={{ noRowsLabel: query.search === undefined ? 'No rows' : `Nothing contains "${query.search}"` }}
           sx={LOOKS}
         />

@@ -74,7 +74,7 @@ export function FileDrop({ label, accept, multiple = false, files, onFiles, hint
         <Typography id={id} sx={{ fontWeight: 600 }}>
           {label}
         </Typography>
-        <Typography variant="body2" color="text.secondary" component="div">
+        <Typography variant="body2" color="textSecondary" component="div">
           Drop {multiple ? 'files' : 'a file'} here, or
         </Typography>
         <Button variant="outlined" onClick={() => input.current?.click()} disabled={disabled} aria-describedby={id}>
@@ -93,7 +93,7 @@ export function FileDrop({ label, accept, multiple = false, files, onFiles, hint
           }}
         />
         {hint === undefined ? null : (
-          <Typography variant="caption" color="text.secondary" component="div">
+          <Typography variant="caption" color="textSecondary" component="div">
             {hint}
           </Typography>
         )}
@@ -146,7 +146,7 @@ export function UploadProgress({
   return (
     <Stack sx={{ gap: 1 }}>
       <Stack direction="row" sx={{ alignItems: 'center', gap: 2 }}>
-        <Typography variant="body2" color="text.secondary" role="status" sx={{ flex: 1 }}>
+        <Typography variant="body2" color="textSecondary" role="status" sx={{ flex: 1 }}>
           {share < 1
             ? `Sending, ${formatPercent(share, 0)} of ${formatBytes(state.totalBytes)}`
             : 'Sent; the gateway stores it'}

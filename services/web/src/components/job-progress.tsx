@@ -31,7 +31,7 @@ export function JobProgress({ jobId, onEpoch, onLog, done = null }: JobProgressP
     <Stack sx={{ gap: 1.5 }}>
       <Stack direction="row" sx={{ gap: 1.5, alignItems: 'center', flexWrap: 'wrap' }}>
         <StatusChip status={job.status} />
-        <Typography variant="body2" color="text.secondary" role="status" sx={{ flex: 1, minWidth: 0 }}>
+        <Typography variant="body2" color="textSecondary" role="status" sx={{ flex: 1, minWidth: 0 }}>
           {job.cancelRequested && !over ? 'Being cancelled' : job.stage}
           {over ? '' : `, ${formatPercent(job.progress, 0)}`}
           {attempts}

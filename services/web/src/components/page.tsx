@@ -26,11 +26,11 @@ export function Page({ title, subtitle, parents = [], actions, badge, children }
         {parents.length === 0 ? null : (
           <Breadcrumbs aria-label="Where this page is" sx={{ mb: 0.5, typography: 'caption' }}>
             {parents.map(({ label, to }) => (
-              <Link key={to} component={RouterLink} to={to} color="text.secondary">
+              <Link key={to} component={RouterLink} to={to} color="textSecondary">
                 {label}
               </Link>
             ))}
-            <Typography variant="caption" color="text.secondary" aria-current="page">
+            <Typography variant="caption" color="textSecondary" aria-current="page">
               {title}
             </Typography>
           </Breadcrumbs>
@@ -47,7 +47,7 @@ export function Page({ title, subtitle, parents = [], actions, badge, children }
               {badge}
             </Stack>
             {subtitle === undefined ? null : (
-              <Typography variant="body2" component="div" color="text.secondary" sx={{ mt: 0.5, maxWidth: '80ch' }}>
+              <Typography variant="body2" component="div" color="textSecondary" sx={{ mt: 0.5, maxWidth: '80ch' }}>
                 {subtitle}
               </Typography>
             )}
@@ -83,6 +83,7 @@ export function Section({ title, subtitle, actions, flush = false, children }: S
           direction="row"
           sx={{
             gap: 1,
+            flexWrap: 'wrap',
             justifyContent: 'space-between',
             alignItems: 'flex-start',
             px: 2.5,
@@ -90,12 +91,12 @@ export function Section({ title, subtitle, actions, flush = false, children }: S
             pb: flush ? 1.5 : 0,
           }}
         >
-          <Box sx={{ minWidth: 0 }}>
+          <Box sx={{ minWidth: 0, flex: '1 1 220px' }}>
             <Typography id={id} variant="h2">
               {title}
             </Typography>
             {subtitle === undefined ? null : (
-              <Typography variant="body2" component="div" color="text.secondary">
+              <Typography variant="body2" component="div" color="textSecondary">
                 {subtitle}
               </Typography>
             )}
@@ -123,7 +124,7 @@ export function Facts({ items }: { items: readonly { label: string; value: React
     >
       {items.map(({ label, value, hint }) => (
         <Box key={label}>
-          <Typography component="dt" variant="caption" color="text.secondary">
+          <Typography component="dt" variant="caption" color="textSecondary">
             {label}
           </Typography>
           <Typography
@@ -139,7 +140,7 @@ export function Facts({ items }: { items: readonly { label: string; value: React
             {value}
           </Typography>
           {hint === undefined ? null : (
-            <Typography component="dd" variant="caption" color="text.secondary" sx={{ m: 0 }}>
+            <Typography component="dd" variant="caption" color="textSecondary" sx={{ m: 0 }}>
               {hint}
             </Typography>
           )}

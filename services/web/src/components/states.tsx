@@ -8,7 +8,7 @@ export function LoadingView({ label = 'Loading' }: { label?: string }) {
   return (
     <Stack role="status" aria-live="polite" sx={{ alignItems: 'center', justifyContent: 'center', gap: 2, py: 8 }}>
       <CircularProgress size={28} aria-hidden />
-      <Typography variant="body2" color="text.secondary">
+      <Typography variant="body2" color="textSecondary">
         {label} …
       </Typography>
     </Stack>
@@ -31,7 +31,7 @@ export function EmptyView({ title, children, action, icon }: EmptyProps) {
       <Box sx={{ fontSize: 40, display: 'flex', opacity: 0.7 }} aria-hidden>
         {icon ?? <InboxIcon fontSize="inherit" />}
       </Box>
-      <Typography variant="h2" color="text.primary">
+      <Typography variant="h2" color="textPrimary">
         {title}
       </Typography>
       {children === undefined ? null : (

@@ -170,7 +170,7 @@ function Step({ number, at, title, summary, children }: StepProps) {
       <Stack sx={{ flex: 1, minWidth: 0, gap: 1.5 }}>
         <div>
           <Typography variant="h2">{title}</Typography>
-          <Typography variant="body2" color="text.secondary">
+          <Typography variant="body2" color="textSecondary">
             {summary}
           </Typography>
         </div>

@@ -124,7 +124,7 @@ function Tile({ to, label, items }: { to: string; label: string; items: readonly
   return (
     <Card>
       <CardActionArea component={Link} to={to} sx={{ p: 2 }}>
-        <Typography variant="caption" component="div" color="text.secondary">
+        <Typography variant="caption" component="div" color="textSecondary">
           {label}
         </Typography>
         <Typography component="div" sx={{ fontSize: '1.625rem', fontWeight: 650, lineHeight: 1.25 }}>

@@ -70,7 +70,7 @@ export function JobPage() {
         <Typography
           variant="caption"
           component="p"
-          color="text.secondary"
+          color="textSecondary"
           sx={{ mt: 2, mb: 0, overflowWrap: 'anywhere' }}
         >
           Job {job.id}, request {job.requestId}

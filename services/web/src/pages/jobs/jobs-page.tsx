@@ -120,7 +120,7 @@ function Progress({ job }: { job: Job }) {
   }
   return (
     <Stack sx={{ height: '100%', justifyContent: 'center', gap: 0.5, pr: 1 }}>
-      <Typography variant="caption" noWrap color="text.secondary" sx={{ lineHeight: 1.2 }}>
+      <Typography variant="caption" noWrap color="textSecondary" sx={{ lineHeight: 1.2 }}>
         {job.cancelRequested ? 'Being cancelled' : `${text}, ${formatPercent(job.progress, 0)}`}
       </Typography>
       <LinearProgress

@@ -48,7 +48,7 @@ export function AccountTab() {
         <PasswordForm />
       </Section>
       <Section title="Sessions">
-        <Typography variant="body2" color="text.secondary" sx={{ mb: 2 }}>
+        <Typography variant="body2" color="textSecondary" sx={{ mb: 2 }}>
           Ends every session of yours, on this and every other device. API keys go on working.
         </Typography>
         <Button variant="outlined" color="error" onClick={() => setAsking(true)}>

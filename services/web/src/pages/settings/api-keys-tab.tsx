@@ -244,7 +244,7 @@ function SecretDialog({ apiKey, onClose }: { apiKey: NewApiKey; onClose: () => v
               },
             }}
           />
-          <Typography variant="body2" role="status" color="text.secondary">
+          <Typography variant="body2" role="status" color="textSecondary">
             {copied === 'yes'
               ? 'Copied.'
               : copied === 'refused'

@@ -9,6 +9,9 @@ import { useAppDispatch } from '../../app/store.js';
 import { failureOf } from '../../lib/problem.js';
 import icon from '../../icon.svg';
 
+/** Whether the gateway has said in its page that `admin` with the password `admin` gets in: on one's own machine alone. */
+const LOCAL = document.querySelector('meta[name="clove-local-password"]') !== null;
+
 /** Signing in; afterwards back to where one was. */
 export function SignInPage() {
   const [search] = useSearchParams();
@@ -43,13 +46,19 @@ export function SignInPage() {
             <Box>
               <Box component="img" src={icon} alt="" sx={{ width: 40, height: 40, mb: 2, display: 'block' }} />
               <Typography variant="h1">Sign in to Clove</Typography>
-              <Typography variant="body2" color="text.secondary">
+              <Typography variant="body2" color="textSecondary">
                 What will each customer spend?
               </Typography>
             </Box>
             {from === null || failure !== null ? null : (
               <Alert severity="info">Sign in to go on. You come back to the page where you were.</Alert>
             )}
+            {LOCAL && failure === null ? (
+              <Typography variant="body2" color="textSecondary">
+                Clove runs on this machine alone: the user is <strong>admin</strong>, the password{' '}
+                <strong>admin</strong>.
+              </Typography>
+            ) : null}
             {failure === null ? null : (
               <Alert severity="error">
                 {failure.status === 401 ? 'The user name or the password is wrong.' : failure.detail}
