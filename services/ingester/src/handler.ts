@@ -54,6 +54,11 @@ export const ingestHandler =
       progress(DATA_SHARE, 'storing');
       await artifacts.putFile(artifactKeys.data(datasetId), join(outDir, 'data.parquet'));
       await artifacts.putFile(artifactKeys.profile(datasetId), join(outDir, 'profile.json'));
+      if (profile.rejectedRows > 0) {
+        for (const name of ['rejected.parquet', 'rejected.csv'] as const) {
+          await artifacts.putFile(artifactKeys.rejected(datasetId, name), join(outDir, name));
+        }
+      }
       signal.throwIfAborted();
       await registry.datasets.complete(datasetId, profile);
       const { kind, rows, customers, rejectedRows } = profile;

@@ -1,7 +1,6 @@
-import { CloveError, type IngestOptions, type Warning } from '@clove/contracts';
+import { CloveError, columnNamed, customerTier, foldName, type IngestOptions, type Warning } from '@clove/contracts';
 import { ident, literal, type Duck } from '../duck.js';
 import { holdsDates } from './dates.js';
-import { customerTier, fold, named } from './mapping.js';
 import { PLAIN, numberIsMissing, numberOf, readNumbers, type NumberReading } from './numbers.js';
 import type { Rows, SourceColumn } from './read.js';
 import { figure, firstBroken, type Rule } from './rejects.js';
@@ -61,10 +60,10 @@ export const planFeatures = async (
 ): Promise<FeaturesPlan> => {
   const warnings: Warning[] = [];
   const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${relation}`);
-  const ignored = new Set(options.ignoreColumns.map((name) => named(columns, name, 'ignoreColumns')));
+  const ignored = new Set(options.ignoreColumns.map((name) => columnNamed(columns, name, 'ignoreColumns')));
   const target = targetOf(columns, options.targetColumn);
   const studied = await study(db, relation, columns, target);
-  const givenId = options.idColumn === undefined ? null : named(columns, options.idColumn, 'idColumn');
+  const givenId = options.idColumn === undefined ? null : columnNamed(columns, options.idColumn, 'idColumn');
   const free = studied.filter(({ column }) => column !== target && column !== givenId && !ignored.has(column));
   const ids = await findIds(db, relation, rows, free);
   const id = givenId ?? ids.chosen;
@@ -158,8 +157,8 @@ export const planFeatures = async (
 
 const targetOf = (columns: readonly SourceColumn[], given: string | undefined): SourceColumn | null =>
   given === undefined
-    ? (columns.find((column) => fold(column.name) === 'clv') ?? null)
-    : named(columns, given, 'targetColumn');
+    ? (columns.find((column) => foldName(column.name) === 'clv') ?? null)
+    : columnNamed(columns, given, 'targetColumn');
 
 const COLUMNS_PER_QUERY = 40;
 

@@ -8,8 +8,6 @@ import {
 } from '@clove/contracts';
 import type { SourceColumn } from './read.js';
 
-export { columnNamed as named, columnsFor as candidates, customerTier, foldName as fold } from '@clove/contracts';
-
 /** The columns of an order table by meaning; amount is null where it is quantity × price. */
 export type Mapped = { customer: SourceColumn; time: SourceColumn; amount: SourceColumn | null } & Partial<
   Record<Exclude<Meaning, 'customer' | 'time' | 'amount'>, SourceColumn>

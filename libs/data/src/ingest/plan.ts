@@ -1,7 +1,7 @@
-import type { DatasetKind, IngestOptions, Warning } from '@clove/contracts';
+import { type DatasetKind, type IngestOptions, type Warning, columnsFor, kindOfColumns } from '@clove/contracts';
 import type { Duck } from '../duck.js';
 import { type DateReading, holdsDates, readDates } from './dates.js';
-import { candidates, customerTier, fold, mapColumns } from './mapping.js';
+import { mapColumns } from './mapping.js';
 import { PLAIN, numberOf, readNumbers } from './numbers.js';
 import { type Planned, numberPart, timePart } from './presets.js';
 import type { Rows, Source, SourceColumn } from './read.js';
@@ -20,17 +20,12 @@ export const guessKind = async (
   db: Duck,
   { columns, relation }: Pick<Rows, 'columns' | 'relation'>,
 ): Promise<{ kind: DatasetKind; settled: boolean }> => {
-  if (columns.some((column) => fold(column.name) === 'clv')) return { kind: 'features', settled: true };
-  const customers = candidates(columns, 'customer');
-  let times = 0;
-  for (const column of candidates(columns, 'time')) if (await holdsDates(db, sampleOf(relation), column)) times += 1;
-  const amounts =
-    candidates(columns, 'amount').length +
-    Math.min(candidates(columns, 'quantity').length, candidates(columns, 'price').length);
-  if (times > 0 && amounts > 0) return { kind: 'transactions', settled: true };
-  const [customer] = customers;
-  if (customer === undefined || customerTier(customer) !== 0 || (times === 0 && amounts === 0))
-    return { kind: 'features', settled: true };
+  const dated = new Set<SourceColumn>();
+  for (const column of columnsFor(columns, 'time'))
+    if (await holdsDates(db, sampleOf(relation), column)) dated.add(column);
+  const kind = kindOfColumns(columns, (column) => dated.has(column));
+  if (kind !== null) return { kind, settled: true };
+  const customer = columnsFor(columns, 'customer')[0]!; // without one the names tell the kind
   const { repeated } = await db.row<{ repeated: boolean }>(
     `SELECT count(DISTINCT ${customer.sql}) < 0.5 * count(${customer.sql}) AS repeated FROM ${relation}`,
   );

@@ -1,9 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CloveError, type IngestOptions, type Warning } from '@clove/contracts';
+import { CloveError, type Dialect, type IngestOptions, type Warning, detectDialect } from '@clove/contracts';
 import { literal, throwIfAborted, type Duck } from '../duck.js';
-import { detectDialect, type Dialect } from './dialect.js';
 import { inspect, type Magic } from './magic.js';
 import { figure } from './rejects.js';
 import { tidyCopy } from './tidy.js';

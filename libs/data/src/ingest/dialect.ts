@@ -1,1 +1,0 @@
-export { detectDialect, type Dialect } from '@clove/contracts';
