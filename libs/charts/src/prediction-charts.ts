@@ -30,16 +30,16 @@ export const predictionHistogramChart = (histogram: PredictionHistogram, options
   if (first === undefined || customers === 0) return emptyChart(frame, heading);
   // one value for all is a bar, not a line
   const span = width > 0 ? width : Math.max(1, Math.abs(first.from)) / 10;
-  const bars = histogram.map(({ from, count }) => ({ from: round(from), to: round(from + span), count }));
+  // a little narrower than the bin, so that bars of one height can be told apart
+  const bars = histogram.map(({ from, count }) => ({ from: round(from), to: round(from + 0.95 * span), count }));
   return framed(frame, heading, {
     ...single(frame),
     data: { values: bars },
-    mark: { type: 'bar', color: theme.series[1], binSpacing: 1 },
+    mark: { type: 'rect', color: theme.series[1] },
     encoding: {
       x: {
         field: 'from',
         type: 'quantitative',
-        bin: { binned: true, step: span },
         scale: { nice: false, zero: false },
         axis: {
           title: `Predicted spend${options.currency === undefined ? '' : `, ${options.currency}`}`,
@@ -48,9 +48,11 @@ export const predictionHistogramChart = (histogram: PredictionHistogram, options
         },
       },
       x2: { field: 'to' },
+      y2: { datum: 0 },
       y: {
         field: 'count',
         type: 'quantitative',
+        scale: { zero: true },
         axis: { title: 'Customers', labelExpr: numberExpr('datum.value'), tickMinStep: 1 },
       },
     },
@@ -96,6 +98,8 @@ export const predictionDecilesChart = (deciles: PredictionDeciles, options: Char
       y: {
         field: 'share',
         type: 'quantitative',
+        // room for the figure above the highest bar
+        scale: { domain: [0, Math.max(...deciles.map((group) => share(group.total)), 0.01) * 1.1], nice: false },
         axis: { title: 'Share of predicted spend', labelExpr: percentExpr('datum.value') },
       },
     },
