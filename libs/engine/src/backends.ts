@@ -69,12 +69,18 @@ async function start(name: BackendName): Promise<{ device: string; versions: Rec
   return { device: device.name, versions: libraryVersions() };
 }
 
+/** Where no driver tells. */
+const GPU_NAMES = {
+  webgpu: () => (mayHaveGpu() ? 'GPU' : 'GPU done in software'),
+  cuda: () => 'CUDA device',
+};
+
 const isEager = (name: BackendName): name is TfjsName => name.startsWith('tfjs-');
 
 function deviceOf(name: Exclude<BackendName, TfjsName>, cpuFallback: boolean): Device {
   if (name === 'onnx-cpu') return { provider: 'cpu', name: cpuName(), cpuFallback: true };
   const provider = name === 'onnx-webgpu' ? 'webgpu' : 'cuda';
-  return { provider, name: gpuName() ?? (provider === 'webgpu' ? 'WebGPU adapter' : 'CUDA device'), cpuFallback };
+  return { provider, name: gpuName() ?? GPU_NAMES[provider](), cpuFallback };
 }
 
 /**

@@ -14,7 +14,8 @@ const folder = mkdtempSync(join(tmpdir(), 'clove-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 type Outcome = { code: number | null; stdout: string; stderr: string };
-const clove = (line: string): Promise<Outcome> =>
+/** @param interruptAt sends Ctrl-C once this has been said on stderr */
+const clove = (line: string, interruptAt?: RegExp): Promise<Outcome> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...line.split(' ')], {
       cwd: folder,
@@ -23,7 +24,10 @@ const clove = (line: string): Promise<Outcome> =>
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      if (!child.killed && interruptAt?.test(stderr) === true) child.kill('SIGINT');
+    });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
@@ -68,6 +72,23 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('a table of customers', () => {
+  test('a training that is interrupted goes on where it was, to the bytes of an uninterrupted one', async () => {
+    const asked = '--hidden 16 --hidden 8 --epochs 400 --patience 400 --seed 5';
+    await json(`train --local --data customers --out uninterrupted ${asked}`);
+    const stopped = await clove(`train --local --data customers --out interrupted ${asked}`, /epoch \d+ of/);
+    expect(stopped.code).not.toBe(0);
+    expect(stopped.stderr).toContain('Go on with: clove train --local --resume interrupted --data customers');
+    expect(readdirSync(join(folder, 'interrupted'))).toEqual(['resume.safetensors']);
+
+    expect(await refusal('train --local --data customers --resume interrupted --epochs 3', 2)).toContain('--epochs');
+    expect(await refusal('train --data customers --resume interrupted', 2)).toContain('--local');
+    await json('train --local --data customers --resume interrupted');
+    for (const name of ['model.onnx', 'checkpoint.safetensors', 'evaluation.json'])
+      expect([name, sha(`interrupted/${name}`)]).toEqual([name, sha(`uninterrupted/${name}`)]);
+    expect(readdirSync(join(folder, 'interrupted'))).not.toContain('resume.safetensors');
+    expect(await refusal('train --local --data customers --resume interrupted', 2)).toContain('nothing to go on with');
+  });
+
   test('train writes a model folder of files that the contracts know, and the profile for its report', () => {
     expect(readdirSync(join(folder, 'model')).toSorted()).toEqual([
       'checkpoint.safetensors',

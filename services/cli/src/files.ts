@@ -7,6 +7,9 @@ import type { DatasetFiles, SourceFile } from './local/tasks.js';
 /** What a model folder holds beside the model, for its report: the data that it learned from, and the ranking that it won. */
 export const CARD_FILES = ['profile.json', 'leaderboard.json'] as const;
 
+/** How far a training has come that writes its model into the folder; there while it runs, and where it was stopped. */
+export const CHECKPOINT_FILE = 'resume.safetensors';
+
 /** What counts as a data file in a folder given to `--data`. */
 const DATA_FILE = /\.(csv|tsv|txt|parquet|pq)(\.gz)?$/i;
 
@@ -112,13 +115,14 @@ export const checkOutput = async (folder: string, flag = '--out'): Promise<void>
 };
 
 /**
- * Sees that a model may be written into a folder: there is none, it is empty, or it holds a model, which is replaced.
+ * Sees that a model may be written into a folder: there is none, it is empty but for the checkpoint of a
+ * training that was stopped, or it holds a model, which is replaced.
  * @returns whether there is a model to be replaced
  * @throws CloveError 'invalid-input' for a folder of other things, whose files a model's could take the place of
  */
 export const checkModelFolder = async (folder: string): Promise<boolean> => {
   await checkOutput(folder);
-  const names = await readdir(folder).catch(() => []);
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name !== CHECKPOINT_FILE);
   if (names.length === 0) return false;
   const isModel = await openModelFolder(folder).then(
     () => true,
@@ -130,6 +134,13 @@ export const checkModelFolder = async (folder: string): Promise<boolean> => {
     `--out: ${folder} holds files (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}) and no model of clove, so nothing is written there. Name a new folder, an empty one or a model folder.`,
   );
 };
+
+/** Whether there is such a file. */
+export const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Moves a finished file to its place, so that nobody ever sees half of it; makes the folder where it is missing. */
 export const moveFile = async (from: string, to: string): Promise<void> => {

@@ -142,6 +142,9 @@ export const createProgram = (run: Runner): Command => {
   dataset(train);
   flags(train, trainingFlags, registryFlags);
   out(train, 'with --local: model folder to write (default: ./model)');
+  train.addOption(
+    new Option('--resume <folder>', 'with --local: go on with the training that was stopped there, on the same data'),
+  );
   plot(train);
   local(gateway(train));
 

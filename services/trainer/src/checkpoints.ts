@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Checkpoints, type KeptTraining, decodeCheckpoint, encodeCheckpoint } from '@clove/clv';
 import { CloveError, type TrainingOptions } from '@clove/contracts';
 
@@ -71,6 +72,7 @@ export const namedCheckpoints = (prefix: string, checkpoints: Checkpoints): Chec
 
 /** Writes aside, syncs and renames. Blocks, as the training does that calls it. */
 const replaceFile = (path: string, bytes: Uint8Array): void => {
+  mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.${randomUUID()}`;
   try {
     const file = openSync(aside, 'wx');

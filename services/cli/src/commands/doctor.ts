@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { chmod } from 'node:fs/promises';
 import { access, constants, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { CloveError } from '@clove/contracts';
+import type { BackendReport } from '@clove/engine';
 import { dataHome, freePort } from '@clove/runtime';
 import { type Context, number } from '../context.js';
 import { EXIT } from '../exit-codes.js';
@@ -139,6 +143,24 @@ const CHECKS: readonly Check[] = [
   { name: 'gateway', run: checkStack },
 ];
 
+/** Asks each backend of the training in a process of its own: a driver that crashes takes only that with it. */
+const probeBackends = async (signal: AbortSignal): Promise<BackendReport[]> => {
+  const script = fileURLToPath(new URL('../backend-probe.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script], { signal, timeout: PROBE_LIMIT_MS });
+  return JSON.parse(stdout) as BackendReport[];
+};
+const PROBE_LIMIT_MS = 60_000;
+
+/** The backends of the training, for people: what each computes with, or why it is not there. */
+const printBackends = (ctx: Context, backends: readonly BackendReport[]): void => {
+  ctx.screen.print('', 'Training backends (--backend, TRAINER_BACKEND):');
+  for (const { name, present, device, versions, reason } of backends) {
+    const libraries = Object.entries(versions).map(([library, version]) => `${library} ${version}`);
+    const said = present ? `${device}; ${libraries.join(', ')}` : `not present: ${reason}`;
+    ctx.screen.print(`  ${present ? ctx.screen.mark('ok') : '-'} ${name.padEnd(13)} ${said}`);
+  }
+};
+
 /** `clove doctor`: does what Clove needs, once and small, and says what to do where it fails. Exit code 1 if anything does. */
 export const doctor = async (ctx: Context): Promise<number> => {
   const findings: (Finding & { name: string })[] = [];
@@ -150,8 +172,13 @@ export const doctor = async (ctx: Context): Promise<number> => {
     findings.push({ name: check.name, ...finding });
     ctx.screen.print(`  ${ctx.screen.mark(finding.status)} ${check.name.padEnd(9)} ${finding.message}`);
   }
+  const backends = await probeBackends(ctx.signal).catch((error: unknown) => {
+    findings.push({ name: 'backends', ...fail(error instanceof Error ? error.message : String(error)) });
+    return [];
+  });
+  printBackends(ctx, backends);
   const failed = findings.filter((finding) => finding.status === 'fail').length;
   ctx.screen.print('', failed === 0 ? 'Clove can run here.' : `${failed} of ${findings.length} checks failed.`);
-  ctx.screen.result({ ok: failed === 0, checks: findings });
+  ctx.screen.result({ ok: failed === 0, checks: findings, backends });
   return failed === 0 ? EXIT.ok : EXIT.failed;
 };

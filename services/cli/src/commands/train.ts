@@ -1,13 +1,36 @@
-import { StartRun } from '@clove/contracts';
+import { CloveError, StartRun } from '@clove/contracts';
 import { type Context, text } from '../context.js';
-import { registryFlags, trainingFlags } from '../flags/groups.js';
+import { readingFlags, registryFlags, trainingFlags } from '../flags/groups.js';
 import { checked, ingestOptions, trainingOptions } from '../flags/requests.js';
 import { distinctWarnings, evaluationWarnings, printEvaluation } from '../screen/views.js';
 import { plotCharts, plotFolder } from '../plots.js';
 import { dataPaths, isLocal, remoteDataset } from './data.js';
 
+/**
+ * The folder of `--resume`.
+ * @throws CloveError `invalid-input` where it is asked for otherwise than it goes on
+ */
+const resumedFolder = (ctx: Context): string | undefined => {
+  const folder = text(ctx, 'resume');
+  if (folder === undefined) return undefined;
+  if (!isLocal(ctx))
+    throw new CloveError('invalid-input', '--resume needs --local: jobs of a gateway go on by themselves.');
+  const reading = new Set(Object.keys(readingFlags.read(ctx.values)));
+  const given = Object.keys(trainingFlags.read(ctx.values)).filter((key) => !reading.has(key) && key !== 'target');
+  const flags = [
+    ...given.map((key) => trainingFlags.flagOf(key) ?? key),
+    ...(ctx.values['out'] === undefined ? [] : ['--out']),
+  ];
+  if (flags.length === 0) return folder;
+  throw new CloveError(
+    'invalid-input',
+    `${flags.join(', ')}: a training that is resumed goes on with its own options, in its own folder. Leave ${flags.length === 1 ? 'it' : 'them'} out.`,
+  );
+};
+
 /** `clove train`: data to a new model version of the gateway, or to a model folder. */
 export const train = async (ctx: Context): Promise<void> => {
+  const resumed = resumedFolder(ctx);
   const options = trainingOptions(ctx);
   await plotFolder(ctx);
   if (isLocal(ctx)) {
@@ -15,8 +38,8 @@ export const train = async (ctx: Context): Promise<void> => {
     const { folder, profile, manifest, evaluation, seconds } = await trainLocally(ctx, {
       data: dataPaths(ctx),
       reading: ingestOptions(ctx),
-      options,
-      out: text(ctx, 'out') ?? './model',
+      options: resumed === undefined ? options : null,
+      out: resumed ?? text(ctx, 'out') ?? './model',
     });
     const warnings = [...manifest.warnings, ...evaluationWarnings(evaluation)];
     ctx.screen.warn(warnings);

@@ -17,9 +17,11 @@ import { count } from '../screen/format.js';
 import { describeEpochs, describeLeaderboard, describeProfile } from '../screen/views.js';
 import {
   CARD_FILES,
+  CHECKPOINT_FILE,
   checkModelFolder,
   checkOutput,
   findFiles,
+  isThere,
   moveFile,
   openDatasetFolder,
   openModelFolder,
@@ -117,10 +119,13 @@ const keepModel = async (outDir: string, folder: string, beside: Record<string, 
     if (!kept.includes(name)) await rm(join(folder, name), { force: true });
 };
 
-/** Trains a model and writes its folder. */
+/**
+ * Trains a model and writes its folder. A training that is stopped leaves its checkpoint there.
+ * @param i.options null: goes on with the training that was stopped in the folder, with its options
+ */
 export const trainLocally = async (
   ctx: Context,
-  i: { data: readonly string[]; reading: IngestOptions; options: TrainingOptions; out: string },
+  i: { data: readonly string[]; reading: IngestOptions; options: TrainingOptions | null; out: string },
 ): Promise<{
   folder: string;
   profile: DatasetProfile;
@@ -129,6 +134,10 @@ export const trainLocally = async (
   seconds: { ingest: number; train: number };
 }> => {
   const replaces = await checkModelFolder(i.out);
+  const folder = resolve(i.out);
+  const path = join(folder, CHECKPOINT_FILE);
+  const options = i.options ?? (await optionsOfStopped(path));
+  const checkpoint = i.options === null ? { path, from: path, required: true } : { path };
   return withScratch(async (scratchDir) => {
     const data = await openData(ctx, i.data, i.reading, scratchDir);
     const outDir = join(scratchDir, 'model');
@@ -136,14 +145,28 @@ export const trainLocally = async (
       ctx,
       'train',
       'train',
-      { parquet: data.parquet, profile: data.profile, options: i.options, outDir, scratchDir },
+      { parquet: data.parquet, profile: data.profile, options, outDir, scratchDir, checkpoint },
       ({ manifest }) => describeTraining(manifest),
-    );
-    const folder = resolve(i.out);
+    ).catch(async (error: unknown) => {
+      if (ctx.signal.aborted && (await isThere(path))) {
+        const files = i.data.map((file) => ` --data ${file}`).join('');
+        ctx.screen.note(`Stopped. Go on with: clove train --local --resume ${i.out}${files}`);
+      } else if (i.options !== null) {
+        await rm(path, { force: true });
+      }
+      throw error;
+    });
+    await rm(path, { force: true });
     await keepModel(outDir, folder, { 'profile.json': data.profile });
     if (replaces) ctx.screen.note(`The model that was in ${folder} is replaced.`);
     return { folder, profile: data.profile, ...output, seconds: { ingest: data.seconds, train: seconds } };
   });
+};
+
+/** The options of the training that a checkpoint is of. */
+const optionsOfStopped = async (path: string): Promise<TrainingOptions> => {
+  const { readCheckpoint } = await import('@clove/trainer');
+  return (await readCheckpoint(path)).options;
 };
 
 /** Ranks every model on the data; the winner's model goes into a folder where one is named. */

@@ -54,7 +54,12 @@ export const tasks = {
   },
 
   train: async (
-    i: DatasetFiles & { options: TrainingOptions; outDir: string; scratchDir: string },
+    i: DatasetFiles & {
+      options: TrainingOptions;
+      outDir: string;
+      scratchDir: string;
+      checkpoint: { path: string; from?: string; required?: boolean };
+    },
     io: Io,
   ): Promise<{ manifest: ModelManifest; evaluation: EvaluationReport }> => {
     const { trainModel } = await import('@clove/trainer');
