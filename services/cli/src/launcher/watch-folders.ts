@@ -1,8 +1,10 @@
 import { type FSWatcher, readdirSync, watch } from 'node:fs';
 import path from 'node:path';
 
+const SOURCE = /\.(?:tsx?|css|svg)$/;
+
 /**
- * Calls `changed` whenever a `.ts` file below one of the folders is written, replaced, added or removed; folders that are
+ * Calls `changed` whenever a source below one of the folders is written, replaced, added or removed; folders that are
  * made later count too. Each folder is watched by itself: Node 20, where it is asked to watch recursively on Linux, follows
  * the files and not their names, and so loses every file that an editor or git replaces by another.
  * @returns what ends it
@@ -16,7 +18,7 @@ export function watchFolders(folders: readonly string[], changed: () => void): (
   const add = (folder: string) => {
     if (watchers.has(folder)) return;
     const watcher = watch(folder, (_event, name) => {
-      if (name?.endsWith('.ts') === true) changed();
+      if (name !== null && SOURCE.test(name)) changed();
       else if (name !== null && addBelow(folder)) changed();
     });
     // Its folder was removed.
