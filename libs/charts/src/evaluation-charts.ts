@@ -17,6 +17,11 @@ import { trackingChart } from './tracking.js';
 
 type Detail = NonNullable<EvaluationReport['detail']>;
 
+/** What a report of an evaluation needs for its charts. */
+export type Judged = Pick<EvaluationReport, 'metrics' | 'detail' | 'testCustomers'> & {
+  protocol: Pick<EvaluationReport['protocol'], 'testOrigin'>;
+};
+
 /** A chart of a report: `name` serves as a file name, `chart` draws it in any theme and size. */
 export type NamedChart = { name: string; chart: (options: ChartOptions) => ChartSpec };
 
@@ -26,7 +31,7 @@ const weighted = (groups: readonly { rows: number; value: number }[], rows: numb
   groups.reduce((sum, group) => sum + group.rows * group.value, 0) / Math.max(1, rows);
 
 /** Bars between the groups' mean probabilities stand in for the distribution, which a report does not keep. */
-const reliabilityOf = (report: EvaluationReport, detail: Detail): Reliability => {
+const reliabilityOf = (report: Judged, detail: Detail): Reliability => {
   const groups = detail.reliability;
   const middle = (i: number): number => (groups[i - 1]!.predicted + groups[i]!.predicted) / 2;
   return {
@@ -75,7 +80,7 @@ const distributionOfReport = (detail: Detail): Distribution | null => {
  * The charts that can be drawn from the report of an evaluation, those first that a decision rests on. Without `detail`, as
  * in reports of early versions, there are none.
  */
-export const evaluationCharts = (report: EvaluationReport, model: string): NamedChart[] => {
+export const evaluationCharts = (report: Judged, model: string): NamedChart[] => {
   const { detail, metrics } = report;
   if (detail === undefined) return [];
   const rows = report.testCustomers;

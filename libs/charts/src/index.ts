@@ -11,7 +11,13 @@ export type { Values } from './columns.js';
 export type { Band, LogBins } from './log-axis.js';
 export { type Deciles, decileChart, groupDeciles } from './deciles.js';
 export { type Distribution, type Histogram, distributionChart, distributionOf } from './distribution.js';
-export { type NamedChart, evaluationCharts, leaderboardCharts, trainingCharts } from './evaluation-charts.js';
+export {
+  type Judged,
+  type NamedChart,
+  evaluationCharts,
+  leaderboardCharts,
+  trainingCharts,
+} from './evaluation-charts.js';
 export { type GainCurves, type GainPoint, gainChart, gainCurves } from './gain.js';
 export { type Leaderboard, type LeaderboardRow, leaderboardChart } from './leaderboard.js';
 export { type LearningCurves, learningCurveChart } from './learning-curves.js';

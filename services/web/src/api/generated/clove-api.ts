@@ -173,6 +173,21 @@ const injectedRtkApi = api
         }),
         providesTags: ["datasets"],
       }),
+      getRejectedRows: build.query<
+        GetRejectedRowsApiResponse,
+        GetRejectedRowsApiArg
+      >({
+        query: (queryArg) => ({
+          url: `/v1/datasets/${encodeURIComponent(String(queryArg.id))}/rejected`,
+          params: {
+            offset: queryArg.offset,
+            limit: queryArg.limit,
+            sort: queryArg.sort,
+            order: queryArg.order,
+          },
+        }),
+        providesTags: ["datasets"],
+      }),
       getDatasetDependents: build.query<
         GetDatasetDependentsApiResponse,
         GetDatasetDependentsApiArg
@@ -403,6 +418,15 @@ const injectedRtkApi = api
           providesTags: ["predictions"],
         },
       ),
+      getPredictionReport: build.query<
+        GetPredictionReportApiResponse,
+        GetPredictionReportApiArg
+      >({
+        query: (queryArg) => ({
+          url: `/v1/predictions/${encodeURIComponent(String(queryArg.id))}/report`,
+        }),
+        providesTags: ["predictions"],
+      }),
       getPredictionRows: build.query<
         GetPredictionRowsApiResponse,
         GetPredictionRowsApiArg
@@ -415,6 +439,9 @@ const injectedRtkApi = api
             sort: queryArg.sort,
             order: queryArg.order,
             search: queryArg.search,
+            tier: queryArg.tier,
+            min: queryArg.min,
+            max: queryArg.max,
           },
         }),
         providesTags: ["predictions"],
@@ -651,8 +678,18 @@ export type GetDatasetRowsApiArg = {
   /** column name */
   sort?: string;
   order?: "asc" | "desc";
-  /** predictions: customer ids that contain this */
+  /** customer ids that contain this, letter case ignored */
   search?: string;
+  id: string;
+};
+export type GetRejectedRowsApiResponse =
+  /** status 200 Rows by position */ RowPage;
+export type GetRejectedRowsApiArg = {
+  offset?: number;
+  limit?: number;
+  /** column name */
+  sort?: string;
+  order?: "asc" | "desc";
   id: string;
 };
 export type GetDatasetDependentsApiResponse =
@@ -792,6 +829,11 @@ export type GetPredictionApiResponse =
 export type GetPredictionApiArg = {
   id: string;
 };
+export type GetPredictionReportApiResponse =
+  /** status 200 The report */ PredictionReport;
+export type GetPredictionReportApiArg = {
+  id: string;
+};
 export type GetPredictionRowsApiResponse =
   /** status 200 Rows by position */ RowPage;
 export type GetPredictionRowsApiArg = {
@@ -800,8 +842,13 @@ export type GetPredictionRowsApiArg = {
   /** column name */
   sort?: string;
   order?: "asc" | "desc";
-  /** predictions: customer ids that contain this */
+  /** customer ids that contain this, letter case ignored */
   search?: string;
+  tier?: Tier;
+  /** predicted_clv at least */
+  min?: number;
+  /** predicted_clv at most */
+  max?: number;
   id: string;
 };
 export type ScoreApiResponse =
@@ -1071,6 +1118,8 @@ export type IngestOptions = {
   targetColumn?: string | undefined;
   /** olist: which orders count; delivered when left out */
   orderStatuses?: string[] | undefined;
+  /** of all amounts, by its ISO 4217 code; none when left out */
+  currency?: string | undefined;
 };
 export type DatasetForm = {
   name?: string | undefined;
@@ -1102,6 +1151,8 @@ export type Dataset = {
     }[];
     preset: Preset | null;
   };
+  /** of all amounts; null where none was given */
+  currency: string | null;
   warnings: Warning[];
   jobId: string | null;
   createdAt: string;
@@ -1117,6 +1168,8 @@ export type GenerateDataset = {
   customers: number;
   /** the same seed gives the same data */
   seed?: number | undefined;
+  /** what amounts are shown in, by its ISO 4217 code; none when left out */
+  currency?: string | undefined;
   name?: string | undefined;
 };
 export type RejectedRow = {
@@ -1207,6 +1260,8 @@ export type DatasetProfile = {
     dateFormat: string | null;
     preset: Preset | null;
   } | null;
+  /** left out where none was given */
+  currency?: string | undefined;
 };
 export type RowPage = {
   columns: string[];
@@ -1229,7 +1284,15 @@ export type DatasetDependents = {
   }[];
 };
 export type Head = "mse" | "huber" | "poisson" | "tweedie" | "ziln";
-export type Backend = "auto" | "onnx-cpu";
+export type Backend =
+  | "auto"
+  | "onnx-cpu"
+  | "onnx-webgpu"
+  | "onnx-cuda"
+  | "tfjs-node-gpu"
+  | "tfjs-node"
+  | "tfjs-wasm"
+  | "tfjs-cpu";
 export type StartRun = {
   /** type of the model */
   model?:
@@ -1300,6 +1363,8 @@ export type StartRun = {
   seed?: number | undefined;
   /** what runs the training; auto takes the fastest that is present */
   backend?: Backend | undefined;
+  /** onnx-webgpu, onnx-cuda: the processor runs what the device cannot; refused otherwise */
+  cpuFallback?: boolean | undefined;
   /** native threads; chosen by the engine when left out */
   threads?: number | undefined;
   /** features: target column, `clv` when left out */
@@ -1385,6 +1450,8 @@ export type TrainingOptions = {
   seed: number;
   /** what runs the training; auto takes the fastest that is present */
   backend: Backend;
+  /** onnx-webgpu, onnx-cuda: the processor runs what the device cannot; refused otherwise */
+  cpuFallback: boolean;
   /** native threads; chosen by the engine when left out */
   threads?: number | undefined;
   /** features: target column, `clv` when left out */
@@ -1660,6 +1727,29 @@ export type StartLeaderboard = {
   threads?: number | undefined;
   /** seeds of each trained model; their spread is reported */
   seeds?: number | undefined;
+  /** which models to rank, all when left out; the baselines are always beside them */
+  models?:
+    | (
+        | "bg-nbd"
+        | "mbg-nbd"
+        | "pareto-nbd"
+        | "feedforward-ziln"
+        | "trees-tweedie"
+        | "transformer-ziln"
+        | "anchored-trees"
+        | "anchored-feedforward"
+        | "anchored-feedforward-tweedie"
+        | "anchored-lstm"
+        | "anchored-gru"
+        | "anchored-mean"
+        | "ensemble-mean"
+        | "ensemble-geometric-mean"
+        | "feedforward-mse"
+        | "feedforward-silu-mse"
+        | "trees-mse"
+        | "networks-and-trees"
+      )[]
+    | undefined;
   datasetId: string;
   /** the registry model that receives the winner as a new version; none when left out */
   modelName?: string | undefined;
@@ -1689,6 +1779,29 @@ export type LeaderboardOptions = {
   threads?: number | undefined;
   /** seeds of each trained model; their spread is reported */
   seeds: number;
+  /** which models to rank, all when left out; the baselines are always beside them */
+  models?:
+    | (
+        | "bg-nbd"
+        | "mbg-nbd"
+        | "pareto-nbd"
+        | "feedforward-ziln"
+        | "trees-tweedie"
+        | "transformer-ziln"
+        | "anchored-trees"
+        | "anchored-feedforward"
+        | "anchored-feedforward-tweedie"
+        | "anchored-lstm"
+        | "anchored-gru"
+        | "anchored-mean"
+        | "ensemble-mean"
+        | "ensemble-geometric-mean"
+        | "feedforward-mse"
+        | "feedforward-silu-mse"
+        | "trees-mse"
+        | "networks-and-trees"
+      )[]
+    | undefined;
 };
 export type LeaderboardSummary = {
   id: string;
@@ -2078,6 +2191,35 @@ export type PredictionPage = {
   items: Prediction[];
   next: string | null;
 };
+export type Tier = "platinum" | "gold" | "silver" | "bronze";
+export type PredictionReport = {
+  /** of predicted_clv; the last bin reaches to the maximum */
+  histogram: HistogramBin[];
+  /** ten groups of equal count by prediction, the best first; fewer where there are fewer customers */
+  deciles: {
+    customers: number;
+    highest: number;
+    lowest: number;
+    mean: number;
+    total: number;
+  }[];
+  /** the best first; a tier without customers is left out */
+  tiers: {
+    tier: Tier;
+    customers: number;
+    mean: number;
+    total: number;
+  }[];
+  /** null where nothing says what the customers spent, or they are more than five million */
+  actual: {
+    /** a column of the data, or orders in the whole horizon after the as-of date */
+    source: "target-column" | "later-orders";
+    /** those whose spend is known */
+    customers: number;
+    metrics: Metrics;
+    detail: EvaluationDetail;
+  } | null;
+};
 export type ScoreResponse = {
   model: string;
   version: number;
@@ -2205,6 +2347,7 @@ export const {
   useDeleteDatasetMutation,
   useGetDatasetProfileQuery,
   useGetDatasetRowsQuery,
+  useGetRejectedRowsQuery,
   useGetDatasetDependentsQuery,
   useStartRunMutation,
   useListRunsQuery,
@@ -2228,6 +2371,7 @@ export const {
   useStartPredictionMutation,
   useListPredictionsQuery,
   useGetPredictionQuery,
+  useGetPredictionReportQuery,
   useGetPredictionRowsQuery,
   useScoreMutation,
   useStartEvaluationMutation,

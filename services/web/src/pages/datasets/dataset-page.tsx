@@ -19,7 +19,7 @@ import { ErrorView, LoadingView } from '../../components/states.js';
 import { StatusChip } from '../../components/status-chip.js';
 import { Warnings } from '../../components/warnings.js';
 import { formatBytes, formatCount, formatDay, formatInstant, formatMoney } from '../../lib/format.js';
-import { ProfileTable } from './profile-table.js';
+import { ProfileTable } from '../../components/profile-table.js';
 import { RejectedRows } from './rejected-rows.js';
 
 const TABS = ['columns', 'rows', 'rejected'] as const;

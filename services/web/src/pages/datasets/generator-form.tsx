@@ -65,7 +65,7 @@ export function GeneratorForm() {
             <Button type="submit" variant="contained" loading={isLoading}>
               Generate
             </Button>
-            <Typography variant="body2" color="text.secondary">
+            <Typography variant="body2" color="textSecondary">
               It appears under Datasets at once.
             </Typography>
           </Stack>

@@ -34,7 +34,7 @@ export function RejectedRows({ profile }: { profile: DatasetProfile }) {
         ))}
       </Box>
       {rejectedSample.length < rejectedRows ? (
-        <Typography variant="body2" color="text.secondary" sx={{ px: 2.5 }}>
+        <Typography variant="body2" color="textSecondary" sx={{ px: 2.5 }}>
           The first {formatCount(rejectedSample.length)} of {formatCount(rejectedRows)}:
         </Typography>
       ) : null}

@@ -331,7 +331,7 @@ function ColumnSelect({ label, help, required = false, columns, value, onChange 
       slotProps={{ inputLabel: { shrink: true }, select: { displayEmpty: true } }}
     >
       <MenuItem value="">
-        <Typography component="span" color="text.secondary">
+        <Typography component="span" color="textSecondary">
           None
         </Typography>
       </MenuItem>

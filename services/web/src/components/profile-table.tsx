@@ -1,7 +1,7 @@
 import { Box, Table, TableBody, TableCell, TableContainer, TableHead, TableRow, Typography } from '@mui/material';
-import type { ColumnProfile, DatasetProfile } from '../../api/generated/clove-api.js';
-import { formatCount, formatDay, formatNumber, formatPercent } from '../../lib/format.js';
-import { MiniBars } from '../../components/mini-bars.js';
+import type { ColumnProfile, DatasetProfile } from '../api/generated/clove-api.js';
+import { formatCount, formatDay, formatNumber, formatPercent } from '../lib/format.js';
+import { MiniBars } from './mini-bars.js';
 
 const ROLES: Record<ColumnProfile['role'], string> = {
   customer: 'customer',
@@ -49,7 +49,7 @@ export function ProfileTable({ profile }: { profile: DatasetProfile }) {
                 <Typography variant="body2" sx={{ fontWeight: 600 }}>
                   {column.name}
                 </Typography>
-                <Typography variant="caption" color="text.secondary">
+                <Typography variant="caption" color="textSecondary">
                   {ROLES[column.role]}
                 </Typography>
               </TableCell>
