@@ -99,8 +99,10 @@ export {
   predictBoosted,
 } from './boosting.js';
 export {
+  type KeptRows,
   type Learned,
   type LearningData,
+  type TrainingStream,
   isProbabilistic,
   isSequence,
   learn,

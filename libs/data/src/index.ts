@@ -23,3 +23,4 @@ export {
   scoringRows,
 } from './scan.js';
 export { snapshot } from './snapshot.js';
+export { type TrainingRows, keepRows, openTrainingRows, targetOf } from './training-rows.js';

@@ -1,7 +1,8 @@
 import {
+  type Column,
   type LearningData,
+  type NumericColumn,
   type Sample,
-  type Table,
   addDays,
   FORECAST_FEATURE_NAMES,
   SNAPSHOT_FEATURE_NAMES,
@@ -57,7 +58,7 @@ export type Source = DuckOptions & {
 };
 
 /** Fewer customers than this teach a network nothing, and test nothing. */
-const FEWEST_ROWS = 50;
+export const FEWEST_ROWS = 50;
 
 /** Reads and splits a dataset by the protocol of its kind. */
 export const readSamples = (source: Source, onStage: (stage: string) => void): Promise<Samples> =>
@@ -65,46 +66,17 @@ export const readSamples = (source: Source, onStage: (stage: string) => void): P
 
 /** Protocol `random`: customers without a target are left out, the rest split by the seed. */
 const fromFeatures = async (source: Source, onStage: (stage: string) => void): Promise<Samples> => {
-  const { profile, options } = source;
-  const target = options.target ?? profile.targetColumn ?? 'clv';
+  const { options } = source;
   onStage('reading the features');
   const table = await loadFeatures(source);
-  const labels = table.columns.get(target);
-  if (labels === undefined) {
-    throw new CloveError('target-missing', `There is no target column "${target}". ${candidates(profile)}`);
-  }
-  if (labels.kind !== 'numeric') {
-    throw new CloveError('target-missing', `The target column "${target}" holds text. ${candidates(profile)}`);
-  }
+  const target = requireTarget(source, (name) => table.columns.get(name)?.kind);
+  const labels = table.columns.get(target) as NumericColumn;
   const warnings: Warning[] = [];
   const usable = Int32Array.from(labels.values.keys()).filter((row) => Number.isFinite(labels.values[row]!));
-  const unlabelled = table.rows - usable.length;
-  if (usable.length === 0) {
-    throw new CloveError(
-      'target-missing',
-      `The target column "${target}" is empty in every row. ${candidates(profile)}`,
-    );
-  }
-  if (unlabelled > 0) {
-    warnings.push({
-      code: 'rows-without-target',
-      message: `${unlabelled} of ${table.rows} customers have no "${target}" and were left out of training and test.`,
-      count: unlabelled,
-    });
-  }
-  if (usable.length < FEWEST_ROWS) {
-    throw new CloveError(
-      'not-enough-data',
-      `${usable.length} customers have a target; training needs at least ${FEWEST_ROWS}. Bring more customers.`,
-    );
-  }
-  if (usable.every((row) => labels.values[row] === labels.values[usable[0]!])) {
-    throw new CloveError(
-      'target-constant',
-      `The target "${target}" is ${labels.values[usable[0]!]} for every customer, so there is nothing to learn. Choose another target column.`,
-    );
-  }
-  const columns = featureColumns(source, table, target, warnings);
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const row of usable) [min, max] = [Math.min(min, labels.values[row]!), Math.max(max, labels.values[row]!)];
+  requireRows(source, target, { all: table.rows, usable: usable.length, min, max }, warnings);
+  const columns = featureColumns(source, [...table.columns.keys()], target, warnings);
   const split = randomSplit(usable, options);
   const sample = (rows: Int32Array): Sample => ({
     table: pickRows(table, rows),
@@ -137,16 +109,79 @@ const fromFeatures = async (source: Source, onStage: (stage: string) => void): P
   };
 };
 
-const featureColumns = ({ profile, options }: Source, table: Table, target: string, warnings: Warning[]): string[] => {
+/**
+ * The target column that the options name, else the dataset's own.
+ * @param kindOf the kind of a column, undefined where there is none
+ * @throws CloveError target-missing
+ */
+export const requireTarget = (
+  { profile, options }: Source,
+  kindOf: (name: string) => Column['kind'] | undefined,
+): string => {
+  const target = options.target ?? profile.targetColumn ?? 'clv';
+  const kind = kindOf(target);
+  if (kind === undefined) {
+    throw new CloveError('target-missing', `There is no target column "${target}". ${candidates(profile)}`);
+  }
+  if (kind !== 'numeric') {
+    throw new CloveError('target-missing', `The target column "${target}" holds text. ${candidates(profile)}`);
+  }
+  return target;
+};
+
+/**
+ * Warns of rows without a target.
+ * @throws CloveError target-missing, not-enough-data, target-constant where the others teach nothing
+ */
+export const requireRows = (
+  { profile }: Source,
+  target: string,
+  { all, usable, min, max }: { all: number; usable: number; min: number; max: number },
+  warnings: Warning[],
+): void => {
+  if (usable === 0) {
+    throw new CloveError(
+      'target-missing',
+      `The target column "${target}" is empty in every row. ${candidates(profile)}`,
+    );
+  }
+  if (all > usable) {
+    warnings.push({
+      code: 'rows-without-target',
+      message: `${all - usable} of ${all} customers have no "${target}" and were left out of training and test.`,
+      count: all - usable,
+    });
+  }
+  if (usable < FEWEST_ROWS) {
+    throw new CloveError(
+      'not-enough-data',
+      `${usable} customers have a target; training needs at least ${FEWEST_ROWS}. Bring more customers.`,
+    );
+  }
+  if (min === max) {
+    throw new CloveError(
+      'target-constant',
+      `The target "${target}" is ${min} for every customer, so there is nothing to learn. Choose another target column.`,
+    );
+  }
+};
+
+/** Columns to learn from, and a warning where the dataset's own target is left out for another. */
+export const featureColumns = (
+  { profile, options }: Source,
+  names: readonly string[],
+  target: string,
+  warnings: Warning[],
+): string[] => {
   const role = new Map(profile.columns.map((column) => [column.name, column.role]));
-  const unknown = options.ignoreColumns.filter((name) => !role.has(name) && !table.columns.has(name));
+  const unknown = options.ignoreColumns.filter((name) => !role.has(name) && !names.includes(name));
   if (unknown.length > 0) {
     throw new CloveError(
       'column-missing',
-      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}, which the dataset does not have. Its columns: ${[...table.columns.keys()].join(', ')}.`,
+      `ignoreColumns names ${unknown.map((name) => `"${name}"`).join(', ')}, which the dataset does not have. Its columns: ${names.join(', ')}.`,
     );
   }
-  const former = [...table.columns.keys()].filter((name) => name !== target && role.get(name) === 'target');
+  const former = names.filter((name) => name !== target && role.get(name) === 'target');
   if (former.length > 0) {
     warnings.push({
       code: 'other-target-left-out',
@@ -154,7 +189,7 @@ const featureColumns = ({ profile, options }: Source, table: Table, target: stri
     });
   }
   const out = new Set([target, ...former, ...options.ignoreColumns]);
-  return [...table.columns.keys()].filter((name) => {
+  return names.filter((name) => {
     const known = role.get(name);
     return !out.has(name) && known !== 'ignored' && known !== 'id' && known !== 'customer';
   });

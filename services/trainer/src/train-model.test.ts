@@ -345,3 +345,61 @@ test('leaves nothing in the scratch folder', async () => {
   );
   expect(await readdir(scratchDir)).toEqual([]);
 });
+
+describe('a features table that is larger than the memory of a training', () => {
+  const options = { hidden: [32, 16], epochs: 25, dropout: 0, learningRate: 0.003 };
+  const inChunks = async (data: Dataset) => {
+    const messages: TrainMessage[] = [];
+    const outDir = await mkdtemp(join(folder, 'model-'));
+    const scratchDir = await mkdtemp(join(folder, 'scratch-'));
+    const input = { ...data, datasetId: null, outDir, scratchDir, memoryLimitBytes: 1024 ** 2 };
+    const made = await trainModel(
+      { ...input, options: TrainingOptions.parse(options) },
+      { signal: new AbortController().signal, post: (message) => messages.push(message) },
+    );
+    expect(await readdir(scratchDir)).toEqual([]);
+    return { ...made, outDir };
+  };
+
+  test('is trained on from chunks: the same bytes each time, as good as in memory, and said so', async () => {
+    const data = await generated('features', 6000);
+    const memory = await train(data, options);
+    const chunks = await inChunks(data);
+    const again = await inChunks(data);
+    expect(memory.manifest.warnings).not.toContainEqual(expect.objectContaining({ code: 'trained-from-chunks' }));
+    expect(chunks.manifest.warnings).toContainEqual(expect.objectContaining({ code: 'trained-from-chunks' }));
+    const { protocol } = chunks.evaluation;
+    expect(protocol.trainRows + protocol.validationRows + protocol.testRows).toBe(6000);
+    expect(chunks.manifest.training.rows).toBe(protocol.trainRows + protocol.validationRows);
+    const [a, b] = [
+      await readFile(join(chunks.outDir, 'model.onnx')),
+      await readFile(join(again.outDir, 'model.onnx')),
+    ];
+    expect(a.equals(b)).toBe(true);
+    // Of the same table, but with other customers in the test: equal within what chance does to such a figure.
+    expect(chunks.evaluation.metrics.r2!).toBeGreaterThan(0.3);
+    expect(Math.abs(chunks.evaluation.metrics.r2! - memory.evaluation.metrics.r2!)).toBeLessThan(0.1);
+  });
+
+  test('is refused for what a small one is refused for', async () => {
+    const constant = await ingested(
+      'customer_id,a,clv',
+      Array.from({ length: 60 }, (_, i) => `c${i},${i % 9},5`),
+    );
+    const empty = await ingested(
+      'customer_id,a,clv',
+      Array.from({ length: 60 }, (_, i) => `c${i},${i % 9},`),
+    );
+    for (const [data, code] of [
+      [constant, 'target-constant'],
+      [empty, 'target-missing'],
+    ] as const) {
+      const input = { ...data, datasetId: null, outDir: folder, scratchDir: folder, memoryLimitBytes: 1024 };
+      const work = trainModel(
+        { ...input, options: TrainingOptions.parse(options) },
+        { signal: new AbortController().signal, post: () => {} },
+      );
+      await expect(work).rejects.toMatchObject({ code });
+    }
+  });
+});

@@ -13,6 +13,7 @@ import { fileCheckpoints, namedCheckpoints, readCheckpoint } from './checkpoints
 import { type Contestant, enter, familyOf } from './contestants.js';
 import { decideLevel } from './level.js';
 import { type Samples, type Source, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
+import { exceedsMemory, streamSamples } from './streamed-samples.js';
 import {
   type Level,
   evaluateVersion,
@@ -55,10 +56,14 @@ export type TrainInput = {
   threads?: number;
 };
 
+/** How a training is stopped, and whom it tells how far it is. */
+type TrainIo = { signal: AbortSignal; post(message: TrainMessage): void };
+
 /**
  * Trains a model on a dataset, evaluates it on held-out rows and writes a model folder.
  *
- * Way of the data: rows split by the protocol of the dataset's kind → the model learned on the training rows, early stopping
+ * Way of the data: rows split by the protocol of the dataset's kind (of a features table that memory does not hold a part of
+ * them, the others come in chunks) → the model learned on the training rows, early stopping
  * by the validation rows → with an anchor, the level decided on a rehearsal before the test origin → ONNX files from raw
  * encoded features to a prediction in currency, not below 0, and the manifest → those very files score the test rows, once,
  * beside the baselines.
@@ -69,12 +74,10 @@ export type TrainInput = {
  */
 export const trainModel = async (
   i: TrainInput,
-  io: { signal: AbortSignal; post(message: TrainMessage): void },
+  io: TrainIo,
 ): Promise<{ manifest: ModelManifest; evaluation: EvaluationReport }> => {
-  const { options } = i;
   const started = performance.now();
-  const progress = (fraction: number, stage: string): void => io.post({ type: 'progress', fraction, stage });
-
+  const { options } = i;
   const { kind } = i.profile;
   requireFitting(kind, options);
   const source = {
@@ -82,7 +85,26 @@ export const trainModel = async (
     signal: io.signal,
     ...(isSequence(options.model) ? { sequence: { length: options.sequenceLength } } : {}),
   };
-  const samples = await readSamples(source, (stage) => progress(0.02, stage));
+  const reading = (stage: string): void => io.post({ type: 'progress', fraction: 0.02, stage });
+  if (kind === 'features' && options.model === 'feedforward' && exceedsMemory(i.profile, i.memoryLimitBytes)) {
+    const { samples, close } = await streamSamples(source, reading);
+    try {
+      return await trainOn(samples, source, i, { ...io, started });
+    } finally {
+      await close();
+    }
+  }
+  return trainOn(await readSamples(source, reading), source, i, { ...io, started });
+};
+
+const trainOn = async (
+  samples: Samples,
+  source: Source,
+  i: TrainInput,
+  { started, ...io }: TrainIo & { started: number },
+): Promise<{ manifest: ModelManifest; evaluation: EvaluationReport }> => {
+  const { options } = i;
+  const progress = (fraction: number, stage: string): void => io.post({ type: 'progress', fraction, stage });
   const { data } = samples;
   const threads = threadsFor(options.threads, i.threads);
   const checkpoints = await checkpointsOf(i, io.post);
@@ -103,7 +125,7 @@ export const trainModel = async (
   const { level, levelError } = await rehearse(contestant, source, samples, { threads, checkpoints });
 
   progress(0.92, 'exporting the model');
-  const { train, validation } = stackOrigins(data.origins);
+  const { train } = stackOrigins(data.origins);
   const { manifest, graphs } = await versionOf({
     entry,
     level,
@@ -115,7 +137,7 @@ export const trainModel = async (
     options,
     targetMean: meanOf(train.target),
     trainingOrigins: samples.protocol.trainingOrigins,
-    rows: train.table.rows + validation.table.rows,
+    rows: samples.protocol.trainRows + samples.protocol.validationRows,
     seconds: (performance.now() - started) / 1000,
     warnings: [...samples.warnings, ...learned.warnings],
   });

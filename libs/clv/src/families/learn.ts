@@ -24,7 +24,7 @@ import { historiesOf } from '../probabilistic/histories.js';
 import { prepareSequence, sequenceWidth } from '../sequence-input.js';
 import { type Sequence, type Table, stackTables } from '../table.js';
 import { type TargetScale, scaleTarget } from '../target-scale.js';
-import { inMemory, trainNetwork } from '../training.js';
+import { type TrainingSource, inMemory, trainNetwork } from '../training.js';
 import { transformer } from '../transformer.js';
 import { ANCHOR_FEATURES, withForecast } from './forecast-features.js';
 import { inputWidth, memberInput } from './member-input.js';
@@ -42,7 +42,22 @@ export type LearningData = {
   origins: readonly { train: Sample; validation: Sample }[];
   /** everybody known at the latest origin, without labels: what forecasters that travel are fitted to */
   latest: Table;
+  /** all training rows of a features table that is too large for memory; the training rows above are an even sample of them */
+  stream?: TrainingStream | undefined;
 };
+
+/** Training rows that are not in memory: read once, kept as a network takes them in, and trained on from there. */
+export interface TrainingStream {
+  /** the columns given of every row, with the target, piece by piece; the same rows in the same order each time */
+  scan(columns: readonly string[]): AsyncIterable<Sample>;
+  /** Keeps prepared rows of that width. */
+  keep(width: number, rows: AsyncIterable<{ x: Float32Array; y: Float32Array }>): Promise<KeptRows>;
+}
+
+/** Kept rows. `used`: for each input whether it was other than 0 in any row. */
+export interface KeptRows extends TrainingSource {
+  readonly used: readonly boolean[];
+}
 
 /** One model learned, as many times as there are seeds. */
 export type Learned = {
@@ -292,24 +307,17 @@ const learnNetwork = async (
   const steps = sequence === null ? null : prepareSequence(sequenceOf(train.table));
   const before = beforeNetwork(member, steps, scale);
   const width = inputWidth(member);
-  const rows = train.table.rows + validation.table.rows;
-  const all = new Float32Array(rows * width);
-  all.set(memberInput(member, train.table, train.forecast, noCounts()));
-  all.set(memberInput(member, validation.table, validation.forecast, noCounts()), train.table.rows * width);
-  const x = await mapRows(before, all, rows, width);
-  const y = scaleTarget(scale, stacked(train.target, validation.target));
+  const prepare = async ({ table, forecast, target }: Inputs): Promise<{ x: Float32Array; y: Float32Array }> => ({
+    x: await mapRows(before, memberInput(member, table, forecast, noCounts()), table.rows, width),
+    y: scaleTarget(scale, target),
+  });
   const prepared = preparedWidth(schema);
   const last = { outputs: head.outputs, zeroLast: anchoring };
   const plain = withEmbeddings(schema, (staticWidth) => networkOf(options, staticWidth, sequence, last));
   const network = anchoring ? anchored(plain) : plain;
 
-  const taught = train.table.rows;
-  const source = inMemory(
-    x,
-    y,
-    Int32Array.from({ length: taught }, (_, row) => row),
-  );
-  const held = { x: x.subarray(taught * network.inputWidth), y: y.subarray(taught) };
+  const held = await prepare(validation);
+  const { source, taught, used } = await teachingRows(o, schema, train, network.inputWidth, prepare);
   const states: TrainState[] = [];
   let first: Awaited<ReturnType<typeof trainNetwork>> | undefined;
   for (const seed of seedsOf(options)) {
@@ -321,12 +329,17 @@ const learnNetwork = async (
       options: { ...options, seed, threads: o.threads },
       ...(o.checkpoints === undefined
         ? {}
-        : { checkpoint: o.checkpoints.of(`seed-${seed}`, fingerprint([network, { ...options, seed }], [x, y])) }),
+        : {
+            checkpoint: o.checkpoints.of(
+              `seed-${seed}`,
+              fingerprint([network, { ...options, seed }], [...taught, held.x, held.y]),
+            ),
+          }),
       ...(first === undefined && o.onEpoch !== undefined ? { onEpoch: o.onEpoch } : {}),
       ...(o.signal === undefined ? {} : { signal: o.signal }),
     });
     first ??= trained;
-    states.push(withoutUntaught(trained.state, network, prepared, x, taught));
+    states.push(withoutUntaught(trained.state, network, prepared, used));
   }
   const after = firstColumn(head.after(scale));
   const graph = (parts: readonly TrainState[]): Uint8Array => {
@@ -351,6 +364,33 @@ const learnNetwork = async (
     versions: first!.versions,
     state: { ...states[0]!, scale },
   };
+};
+
+/**
+ * The rows that teach a network: those in memory, or all of a stream.
+ * @returns `taught`: what tells these rows from others; `used`: whether an input was other than 0 in any of them
+ */
+const teachingRows = async (
+  { data }: LearnOptions,
+  schema: FeatureSchema,
+  train: Inputs,
+  width: number,
+  prepare: (rows: Inputs) => Promise<{ x: Float32Array; y: Float32Array }>,
+): Promise<{ source: TrainingSource; taught: Float32Array[]; used: (input: number) => boolean }> => {
+  if (data.stream === undefined) {
+    const { x, y } = await prepare(train);
+    const rows = Int32Array.from({ length: y.length }, (_, row) => row);
+    const used = (input: number): boolean => rows.some((row) => x[row * width + input] !== 0);
+    return { source: inMemory(x, y, rows), taught: [x, y], used };
+  }
+  const pieces = data.stream.scan(schema.features.map(({ name }) => name));
+  const kept = await data.stream.keep(
+    width,
+    (async function* prepared() {
+      for await (const piece of pieces) yield prepare({ ...piece, forecast: null });
+    })(),
+  );
+  return { source: kept, taught: [Float32Array.of(kept.rows)], used: (input) => kept.used[input]! };
 };
 
 /** The network of a type. */
@@ -388,13 +428,6 @@ const beforeNetwork = (
     }
     return tf.concat(parts, 1);
   };
-};
-
-const stacked = (a: Float64Array, b: Float64Array): Float64Array => {
-  const all = new Float64Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
 };
 
 const joined = (parts: readonly Float32Array[]): Float32Array => {
@@ -458,16 +491,12 @@ const withoutUntaught = (
   state: TrainState,
   network: Network,
   features: number,
-  x: Float32Array,
-  rows: number,
+  used: (input: number) => boolean,
 ): TrainState => {
   const units = network.params[0]!.shape[1]!;
   const [params, m, v] = [state.params.slice(), state.m.slice(), state.v.slice()];
-  for (let input = 0; input < features; input += 1) {
-    let row = 0;
-    while (row < rows && x[row * network.inputWidth + input] === 0) row += 1;
-    if (row === rows) for (const flat of [params, m, v]) flat.fill(0, input * units, (input + 1) * units);
-  }
+  for (let input = 0; input < features; input += 1)
+    if (!used(input)) for (const flat of [params, m, v]) flat.fill(0, input * units, (input + 1) * units);
   return { ...state, params, m, v };
 };
 
