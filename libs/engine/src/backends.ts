@@ -23,7 +23,7 @@ export const BACKENDS = [
 ] as const satisfies readonly Backend[];
 
 /** A backend by its own name. */
-export type BackendName = (typeof BACKENDS)[number];
+type BackendName = (typeof BACKENDS)[number];
 
 /** What this machine says to a backend. */
 export type BackendReport = {
@@ -102,9 +102,9 @@ export async function compileTraining(spec: TrainingSpec): Promise<Executor> {
 const chosen = new Map<string, BackendName>();
 
 /**
- * The fastest backend for a network, by a few steps on each that is present and has hardware of its own. What runs op by
- * op on the processor is not tried: onnx-cpu does the same arithmetic there without its overhead. So where there is no GPU,
- * nothing is measured and the answer is always onnx-cpu.
+ * What `auto` means for a network: the fastest of onnx-cpu and the GPU backends that are present. What runs op by op on the
+ * processor is not tried: onnx-cpu does the same arithmetic there without its overhead. So where there is no GPU, nothing
+ * is measured and the answer is always onnx-cpu.
  */
 async function chooseBackend(spec: TrainingSpec): Promise<BackendName> {
   const candidates: BackendName[] = ['onnx-cpu'];
@@ -112,8 +112,16 @@ async function chooseBackend(spec: TrainingSpec): Promise<BackendName> {
     const rivals: BackendName[] = ['onnx-webgpu', 'onnx-cuda', 'tfjs-node-gpu'];
     for (const name of rivals) if (await present(name)) candidates.push(name);
   }
-  if (candidates.length === 1) return 'onnx-cpu';
-  const key = JSON.stringify([spec.network.name, spec.network.params, spec.batchSize, spec.threads]);
+  return candidates.length === 1 ? 'onnx-cpu' : fastestOf(spec, candidates);
+}
+
+/**
+ * The backend of the shortest step for a network, by a few steps on each; one that cannot run it is out. Measured once a
+ * process for the same network and batches.
+ * @throws what the first candidate throws, for one there must be
+ */
+export async function fastestOf(spec: TrainingSpec, candidates: readonly BackendName[]): Promise<BackendName> {
+  const key = JSON.stringify([spec.network.name, spec.network.params, spec.batchSize, spec.threads, candidates]);
   let fastest = chosen.get(key);
   if (fastest === undefined) {
     const times = new Map<BackendName, number>();
@@ -121,8 +129,7 @@ async function chooseBackend(spec: TrainingSpec): Promise<BackendName> {
       try {
         times.set(name, await stepMilliseconds({ ...spec, backend: name }));
       } catch (error) {
-        // A GPU that cannot run this network is no candidate; the processor must.
-        if (name === 'onnx-cpu') throw error;
+        if (name === candidates[0]) throw error;
       }
     }
     fastest = [...times].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];

@@ -26,7 +26,7 @@ export class EagerStepper implements Stepper {
     private readonly spec: Optimiser & { network: Network; loss: Loss },
     private readonly tfjs: TfjsBackend,
   ) {
-    this.backend = `${tfjs.name}, ${tfjs.device}`;
+    this.backend = [tfjs.name, ...(tfjs.threads === 1 ? ['1 thread'] : []), tfjs.device].join(', ');
     this.versions = tfjs.versions;
     registerGradients();
   }

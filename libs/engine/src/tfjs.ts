@@ -15,6 +15,8 @@ export type TfjsBackend = {
   /** name under which tfjs knows it */
   registered: string;
   device: string;
+  /** of the processor; null where a library chooses */
+  threads: number | null;
   versions: Record<string, string>;
 };
 
@@ -76,6 +78,8 @@ async function load(name: TfjsName): Promise<TfjsBackend> {
     name,
     registered,
     device: deviceOf(name),
+    // In Node, tfjs-wasm starts no threads of its own.
+    threads: native ? null : 1,
     versions: { '@tensorflow/tfjs-core': tf.version_core, [packageName]: version },
   };
 }
