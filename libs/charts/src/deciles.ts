@@ -1,4 +1,4 @@
-import { type Values, completeRows, equalGroups, mean, orderBy, round, shareTies, take } from './columns.js';
+import { round } from './columns.js';
 import { formatChange, formatCount, formatNumber, formatPercent, numberExpr } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, single } from './frame.js';
 import { textWidth } from './text.js';
@@ -11,28 +11,6 @@ export type Deciles = {
   rows: number;
   omitted: number;
   groups: { rows: number; predicted: number; actual: number }[];
-};
-
-/**
- * The decile table: group k of g holds the places ⌊kn/g⌋ to ⌊(k+1)n/g⌋ by prediction, g = 10 or the number of rows where
- * that is less. Rows of equal prediction share the mean of their actuals, as in the decile MAPE. O(n log n).
- * @throws CloveError `invalid-input` for columns of different lengths
- */
-export const groupDeciles = (data: { actual: Values; predicted: Values }): Deciles => {
-  const { columns, rows, omitted } = completeRows({ actual: data.actual, predicted: data.predicted });
-  const [actual, predicted] = columns as [Float64Array, Float64Array];
-  const order = orderBy(predicted);
-  const sorted = take(predicted, order);
-  const shared = shareTies(sorted, take(actual, order));
-  return {
-    rows,
-    omitted,
-    groups: equalGroups(rows, 10).map(({ from, to }) => ({
-      rows: to - from,
-      predicted: mean(sorted.subarray(from, to)),
-      actual: mean(shared.subarray(from, to)),
-    })),
-  };
 };
 
 /** Largest mean over smallest from which a linear axis would hide the small groups. */

@@ -1,7 +1,7 @@
-import { type Values, completeRows, mean, quantile, round } from './columns.js';
+import { round } from './columns.js';
 import { formatAmount, formatCount, formatPercent, percentExpr } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
-import { type Band, type LogBins, bandOf, binOf, logAxis, logBins } from './log-axis.js';
+import { type Band, type LogBins, logAxis } from './log-axis.js';
 import type { ChartSpec } from './spec.js';
 
 /** How amounts are distributed over equal bins of the logarithm, zeros apart. */
@@ -20,44 +20,6 @@ export type Histogram = {
   banded: number;
   /** rows in each bin */
   counts: number[];
-};
-
-const BINS = 40;
-
-const histogram = (bins: LogBins, values: Float64Array, omitted: number): Histogram => {
-  const counts = Array.from({ length: bins.count }, () => 0);
-  let banded = 0;
-  for (const value of values) {
-    const bin = binOf(bins, value);
-    if (bin < 0) banded += 1;
-    else counts[bin]! += 1;
-  }
-  return {
-    rows: values.length,
-    omitted,
-    mean: values.length === 0 ? null : mean(values),
-    median: values.length === 0 ? null : quantile(values.toSorted(), 0.5),
-    band: bandOf(bins, values),
-    banded,
-    counts,
-  };
-};
-
-/** Histograms of predictions, and of what came where `actual` is given, on the same bins. O(n log n). */
-export const distributionOf = (data: { predicted: Values; actual?: Values | undefined }): Distribution => {
-  const predicted = completeRows({ predicted: data.predicted });
-  const actual = data.actual === undefined ? null : completeRows({ actual: data.actual });
-  const [first] = predicted.columns as [Float64Array];
-  const second = actual?.columns[0] ?? new Float64Array(0);
-  const all = new Float64Array(first.length + second.length);
-  all.set(first);
-  all.set(second, first.length);
-  const bins = logBins(all, BINS);
-  return {
-    bins,
-    predicted: histogram(bins, first, predicted.omitted),
-    actual: actual === null ? null : histogram(bins, second, actual.omitted),
-  };
 };
 
 /**

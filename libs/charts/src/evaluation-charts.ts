@@ -145,7 +145,6 @@ export const evaluationCharts = (report: Judged, model: string): NamedChart[] =>
           bands,
           cells,
           trend: detail.deciles,
-          points: [],
         },
         options,
       ),

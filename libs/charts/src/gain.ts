@@ -1,4 +1,3 @@
-import { type Values, completeRows, orderBy, round, shareTies, sum, take } from './columns.js';
 import { formatAmount, formatCoefficient, formatCount, formatPercent } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
 import { legendColumns, shortenAll } from './text.js';
@@ -16,63 +15,6 @@ export type GainCurves = {
   models: { name: string; points: GainPoint[]; normalizedGini: number | null }[];
 };
 export type GainPoint = { customers: number; spend: number };
-
-/** Shares of customers at which curves are read: finer at the start, where few customers may hold everything. */
-const SHARES = [
-  ...Array.from({ length: 20 }, (_, i) => i / 1000),
-  ...Array.from({ length: 197 }, (_, i) => (i + 4) / 200),
-];
-
-/** Cumulative share of `ordered` (descending by the model) at each of {@link SHARES}, linear between customers; and the area below. */
-const cumulate = (ordered: Float64Array, total: number): { points: GainPoint[]; area: number } => {
-  const n = ordered.length;
-  const cumulative = new Float64Array(n + 1);
-  let area = 0;
-  for (let i = 0; i < n; i += 1) {
-    cumulative[i + 1] = cumulative[i]! + ordered[i]!;
-    area += (cumulative[i]! + cumulative[i + 1]!) / (2 * n * total);
-  }
-  const points = SHARES.map((customers) => {
-    const at = customers * n;
-    const low = Math.min(n - 1, Math.floor(at));
-    return { customers, spend: round((cumulative[low]! + ordered[low]! * (at - low)) / total) };
-  });
-  return { points, area };
-};
-
-/**
- * Gain (Lorenz) curves of several models on the same customers. Customers of equal prediction share the mean of their
- * actuals, so that a tie is a straight line. `normalizedGini` is the area between model and random over that between
- * perfect and random; null where all actuals are equal. O(n log n) for each model.
- * @throws CloveError `invalid-input` for columns of different lengths
- */
-export const gainCurves = (data: {
-  actual: Values;
-  models: readonly { name: string; predicted: Values }[];
-}): GainCurves => {
-  const { columns, rows, omitted } = completeRows({
-    actual: data.actual,
-    // Numbered, for two models may have one name.
-    ...Object.fromEntries(data.models.map(({ name, predicted }, i) => [`${name} (model ${i + 1})`, predicted])),
-  });
-  const [actual = new Float64Array(0), ...predictions] = columns;
-  const total = sum(actual);
-  const perfect = total > 0 ? cumulate(actual.toSorted().toReversed(), total) : null;
-  return {
-    rows,
-    omitted,
-    total,
-    perfect: perfect?.points ?? [],
-    models: data.models.map(({ name }, i) => {
-      if (perfect === null) return { name, points: [], normalizedGini: null };
-      const order = orderBy(predictions[i]!);
-      const shared = shareTies(take(predictions[i]!, order), take(actual, order)).toReversed();
-      const { points, area } = cumulate(shared, total);
-      const best = perfect.area - 0.5;
-      return { name, points, normalizedGini: best > 1e-12 ? (area - 0.5) / best : null };
-    }),
-  };
-};
 
 const MOST_MODELS = 7;
 

@@ -9,8 +9,8 @@ export type { ChartSpec } from './spec.js';
 export type { ThemeName } from './theme.js';
 export type { Values } from './columns.js';
 export type { Band, LogBins } from './log-axis.js';
-export { type Deciles, decileChart, groupDeciles } from './deciles.js';
-export { type Distribution, type Histogram, distributionChart, distributionOf } from './distribution.js';
+export { type Deciles, decileChart } from './deciles.js';
+export { type Distribution, type Histogram, distributionChart } from './distribution.js';
 export {
   type Judged,
   type NamedChart,
@@ -18,12 +18,12 @@ export {
   leaderboardCharts,
   trainingCharts,
 } from './evaluation-charts.js';
-export { type GainCurves, type GainPoint, gainChart, gainCurves } from './gain.js';
+export { type GainCurves, type GainPoint, gainChart } from './gain.js';
 export { type Leaderboard, type LeaderboardRow, leaderboardChart } from './leaderboard.js';
 export { type LearningCurves, learningCurveChart } from './learning-curves.js';
-export { type Pit, countPit, pitChart } from './pit.js';
-export { type PredictedActual, countPredictedActual, predictedActualChart } from './predicted-actual.js';
-export { type RecencyFrequency, averageByRecencyFrequency, recencyFrequencyChart } from './recency-frequency.js';
+export { type Pit, pitChart } from './pit.js';
+export { type PredictedActual, predictedActualChart } from './predicted-actual.js';
+export { type RecencyFrequency, recencyFrequencyChart } from './recency-frequency.js';
 export {
   type PredictionDeciles,
   type PredictionHistogram,
@@ -31,6 +31,6 @@ export {
   predictionDecilesChart,
   predictionHistogramChart,
 } from './prediction-charts.js';
-export { type Reliability, reliabilityChart, reliabilityTable } from './reliability.js';
-export { type ResidualGroup, type Residuals, residualChart, spreadResiduals } from './residuals.js';
+export { type Reliability, reliabilityChart } from './reliability.js';
+export { type ResidualGroup, type Residuals, residualChart } from './residuals.js';
 export { type Tracking, trackingChart } from './tracking.js';

@@ -1,7 +1,7 @@
 import { formatChange, formatCoefficient, formatCount, formatNumber, formatPercent } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import { round } from './columns.js';
-import { legendColumns, shorten, shortenAll } from './text.js';
+import { legendColumns, shorten, shortenAll, textWidth } from './text.js';
 import { LABEL_SIZE } from './theme.js';
 import type { ChartSpec } from './spec.js';
 
@@ -87,11 +87,17 @@ export const axisEnds = (values: readonly number[], withZero: boolean): [number,
   return high > low ? [low, high] : [low - 1, high + 1];
 };
 
+/** Names are cut beyond this width. */
+const LONGEST_NAME = 330;
+/** Room for the longest name, with what lies between it and the first panel. */
+const longestName = (rows: readonly LeaderboardRow[]): number =>
+  Math.max(120, ...rows.map(({ model }) => textWidth(model, LABEL_SIZE) + 24));
+
 /** One panel for each metric, one row for each model: dot, whiskers of one sd, and the figure. Baselines are hollow. */
 export const leaderboardChart = (data: Leaderboard, options: ChartOptions = {}): ChartSpec => {
   const known = (name: string) => data.rows.some((row) => Number.isFinite(row.metrics[name]));
   const probe = frameOf(options, 400);
-  const nameWidth = Math.min(200, probe.width * 0.3);
+  const nameWidth = Math.min(LONGEST_NAME, probe.width * 0.3, longestName(data.rows));
   const panels = Math.floor((probe.width - MARGIN.left - MARGIN.right - nameWidth) / LEAST_PANEL);
   const names = (data.metrics ?? DEFAULT_METRICS).filter(known).slice(0, Math.max(1, Math.min(MOST_METRICS, panels)));
   const [first] = names;

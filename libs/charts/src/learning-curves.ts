@@ -49,6 +49,8 @@ export const learningCurveChart = (data: LearningCurves, options: ChartOptions =
   const least = Math.min(...losses);
   const most = Math.max(...losses);
   const logarithmic = least > 0 && most / least > 20;
+  // Losses that lie close together take more digits than figures have elsewhere.
+  const narrow = !logarithmic && most - least < 0.05 * Math.abs(most);
   const first = points[0]!.epoch;
   const last = points.at(-1)!.epoch;
   const bestPoint =
@@ -69,7 +71,10 @@ export const learningCurveChart = (data: LearningCurves, options: ChartOptions =
         field: 'loss',
         type: 'quantitative',
         scale: logarithmic ? { type: 'log' } : { zero: false, nice: true },
-        axis: { title: logarithmic ? 'Loss, logarithmic' : 'Loss', labelExpr: numberExpr('datum.value') },
+        axis: {
+          title: logarithmic ? 'Loss, logarithmic' : 'Loss',
+          labelExpr: narrow ? 'datum.label' : numberExpr('datum.value'),
+        },
       },
     },
     layer: [

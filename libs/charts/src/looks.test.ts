@@ -1,5 +1,6 @@
 import { View, parse } from 'vega';
 import { describe, expect, test } from 'vitest';
+import { quantile } from './columns.js';
 import { measure } from './font.js';
 import {
   difference,
@@ -13,8 +14,10 @@ import {
 } from './format.js';
 import { bandOf, binOf, logAxis, logBins } from './log-axis.js';
 import { axisEnds, rankRows } from './leaderboard.js';
+import { wilson } from './reliability.js';
 import { shorten, shortenAll, textWidth, wrap } from './text.js';
 import { type Theme, themeOf } from './theme.js';
+import { accumulate } from './tracking.js';
 
 describe('figures', () => {
   test.each([
@@ -160,6 +163,48 @@ describe('logarithmic axes', () => {
       expect(axis.place(10 ** high)).toBeCloseTo(high, 9);
       expect(axis.place(0)).toBe(axis.band!.middle);
     }
+  });
+});
+
+describe('figures of charts', () => {
+  test('a quantile lies between its neighbours, linearly', () => {
+    expect([0, 0.25, 0.5, 0.9, 1].map((p) => quantile(Float64Array.of(1, 2, 4, 8, 16), p))).toEqual([
+      1, 2, 4, 12.8, 16,
+    ]);
+    expect(quantile(Float64Array.of(3), 0.7)).toBe(3);
+  });
+
+  test('the interval ends where the observed share is 1.96 standard errors away (Wilson)', () => {
+    for (const [k, n] of [
+      [0, 20],
+      [3, 40],
+      [50, 100],
+      [999, 1000],
+    ] as const) {
+      const { low, high } = wilson(k, n);
+      for (const p of [low, high].filter((p) => p > 0 && p < 1)) {
+        expect(Math.abs(k / n - p) / Math.sqrt((p * (1 - p)) / n)).toBeCloseTo(1.959_964, 5);
+      }
+      expect(low).toBeLessThanOrEqual(k / n);
+      expect(high).toBeGreaterThanOrEqual(k / n);
+    }
+  });
+});
+
+describe('tracking', () => {
+  const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  const values = Array.from({ length: 100 }, (_, i) => (i * 37) % 11);
+
+  test.each([1, 3, 7, 100, 1000])('steps of %i periods keep the running total', (every) => {
+    const points = accumulate(values, every);
+    for (const { at, cumulative } of points) expect(cumulative).toBe(total(values.slice(0, at)));
+    expect(total(points.map(({ value }) => value))).toBe(total(values));
+    expect(points.at(-1)!.at).toBe(100);
+  });
+
+  test('a series ends before the first period without a value', () => {
+    expect(accumulate([1, 2, null, 4], 1).map(({ at }) => at)).toEqual([1, 2]);
+    expect(accumulate([1, 2, 3, Number.NaN], 2).map(({ at }) => at)).toEqual([2]);
   });
 });
 

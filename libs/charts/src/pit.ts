@@ -1,5 +1,4 @@
-import { CloveError } from '@clove/contracts';
-import { type Values, completeRows, round } from './columns.js';
+import { round } from './columns.js';
 import { formatCount, formatPercent } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import type { ChartSpec } from './spec.js';
@@ -15,34 +14,6 @@ export type Pit = {
   counts: number[];
   /** share of rows inside the central interval of each nominal level */
   coverage: { level: number; observed: number }[];
-};
-
-const BINS = 20;
-const LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
-
-/**
- * Counts PIT values, and how many lie in each central interval. O(n).
- * @throws CloveError `invalid-input` for a value outside 0 to 1
- */
-export const countPit = (values: Values): Pit => {
-  const { columns, rows, omitted } = completeRows({ pit: values });
-  const [pit] = columns as [Float64Array];
-  const wrong = pit.findIndex((value) => value < 0 || value > 1);
-  if (wrong >= 0) throw new CloveError('invalid-input', `PIT value ${pit[wrong]} of a chart is not between 0 and 1.`);
-  const counts = Array.from({ length: BINS }, () => 0);
-  const inside = LEVELS.map(() => 0);
-  for (const value of pit) {
-    counts[Math.min(BINS - 1, Math.floor(value * BINS))]! += 1;
-    LEVELS.forEach((level, i) => {
-      if (Math.abs(value - 0.5) <= level / 2) inside[i]! += 1;
-    });
-  }
-  return {
-    rows,
-    omitted,
-    counts,
-    coverage: rows === 0 ? [] : LEVELS.map((level, i) => ({ level, observed: inside[i]! / rows })),
-  };
 };
 
 /** PIT histogram with the band of chance, beside observed against nominal coverage of central intervals. */

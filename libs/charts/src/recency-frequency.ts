@@ -1,4 +1,4 @@
-import { type Values, completeRows, quantile, round } from './columns.js';
+import { round } from './columns.js';
 import { formatCount, formatNumber, numberExpr, percentExpr } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
 import type { ChartSpec } from './spec.js';
@@ -14,63 +14,6 @@ export type RecencyFrequency = {
   frequencyCap: number | null;
   /** lower edges of a cell, rows in it and their mean value */
   cells: { frequency: number; recency: number; rows: number; value: number }[];
-};
-
-const MOST_ROWS = 20;
-const MOST_COLUMNS = 28;
-
-/** The smallest of 1, 2, 5, 10, 20, 50, … (or their parts of ten) of which `most` steps reach `span`. */
-const stepFor = (span: number, most: number, least: number): number => {
-  const raw = Math.max(least, span / most);
-  const decade = 10 ** Math.floor(Math.log10(raw) + 1e-9);
-  const factor = [1, 2, 5, 10].find((candidate) => candidate * decade >= raw * (1 - 1e-9)) ?? 10;
-  return factor * decade;
-};
-
-/**
- * Averages `value` (a probability or an amount) over a grid of frequency (repeat orders) and recency (time between first
- * and last order). The one in two hundred of highest frequency share the top row. O(n log n).
- * @throws CloveError `invalid-input` for columns of different lengths
- */
-export const averageByRecencyFrequency = (data: {
-  frequency: Values;
-  recency: Values;
-  value: Values;
-}): RecencyFrequency => {
-  const { columns, rows, omitted } = completeRows({
-    frequency: data.frequency,
-    recency: data.recency,
-    value: data.value,
-  });
-  const [frequency, recency, value] = columns as [Float64Array, Float64Array, Float64Array];
-  const ordered = frequency.toSorted();
-  const largest = ordered.at(-1) ?? 0;
-  const usual = rows === 0 ? 0 : Math.ceil(quantile(ordered, 0.995));
-  const frequencyStep = stepFor(usual + 1, MOST_ROWS, 1);
-  const top = Math.floor(usual / frequencyStep) * frequencyStep;
-  let span = 0;
-  for (const time of recency) span = Math.max(span, time);
-  const recencyStep = span > 0 ? stepFor(span, MOST_COLUMNS, Number.MIN_VALUE) : 1;
-  const cells = new Map<string, { frequency: number; recency: number; rows: number; sum: number }>();
-  for (let i = 0; i < rows; i += 1) {
-    const row = Math.min(top, Math.floor(Math.max(0, frequency[i]!) / frequencyStep) * frequencyStep);
-    const column = Math.floor(Math.max(0, recency[i]!) / recencyStep + 1e-9);
-    const key = `${row} ${column}`;
-    const cell = cells.get(key) ?? { frequency: row, recency: column * recencyStep, rows: 0, sum: 0 };
-    cell.rows += 1;
-    cell.sum += value[i]!;
-    cells.set(key, cell);
-  }
-  return {
-    rows,
-    omitted,
-    frequencyStep,
-    recencyStep,
-    frequencyCap: largest >= top + frequencyStep ? top : null,
-    cells: [...cells.values()]
-      .map(({ sum, ...cell }) => ({ ...cell, value: sum / cell.rows }))
-      .toSorted((a, b) => a.frequency - b.frequency || a.recency - b.recency),
-  };
 };
 
 /** Heat map of P(alive) or of expected spend by frequency (up) and recency (across). */

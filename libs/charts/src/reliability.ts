@@ -1,5 +1,4 @@
-import { CloveError } from '@clove/contracts';
-import { type Values, completeRows, equalGroups, mean, orderBy, round, take } from './columns.js';
+import { round } from './columns.js';
 import { formatCount, formatNumber, numberExpr, percentExpr } from './format.js';
 import { type ChartOptions, MARGIN, emptyChart, framed, frameOf, headingOf } from './frame.js';
 import type { ChartSpec } from './spec.js';
@@ -16,8 +15,6 @@ export type Reliability = {
   histogram: { from: number; to: number; rows: number }[];
 };
 
-const GROUPS = 10;
-const STEPS = 30;
 /** 97.5 % quantile of the normal distribution. */
 const Z = 1.959_963_984_540_054;
 
@@ -28,57 +25,6 @@ export const wilson = (k: number, n: number): { low: number; high: number } => {
   const spread = Z * Math.sqrt((share * (1 - share)) / n + (Z * Z) / (4 * n * n));
   const scale = 1 + (Z * Z) / n;
   return { low: Math.max(0, (centre - spread) / scale), high: Math.min(1, (centre + spread) / scale) };
-};
-
-/**
- * The reliability table. Groups are of equal count; rows of equal probability stay together, so there may be fewer than
- * ten groups. O(n log n).
- * @throws CloveError `invalid-input` for columns of different lengths, or a probability outside 0 to 1
- */
-export const reliabilityTable = (data: {
-  probability: Values;
-  bought: ArrayLike<boolean | number | null>;
-}): Reliability => {
-  const outcomes = Array.from(data.bought, (bought) => (bought === null ? null : Number(bought)));
-  const { columns, rows, omitted } = completeRows({ probability: data.probability, bought: outcomes });
-  const [probability, bought] = columns as [Float64Array, Float64Array];
-  const wrong = probability.findIndex((p) => p < 0 || p > 1);
-  if (wrong >= 0) {
-    throw new CloveError('invalid-input', `Probability ${probability[wrong]} of a chart is not between 0 and 1.`);
-  }
-  const order = orderBy(probability);
-  const sorted = take(probability, order);
-  const outcome = take(bought, order);
-  const groups: Reliability['groups'] = [];
-  let from = 0;
-  for (const part of equalGroups(rows, GROUPS)) {
-    let to = part.to;
-    while (to < rows && sorted[to] === sorted[to - 1]) to += 1;
-    if (to <= from) continue;
-    const observed = mean(outcome.subarray(from, to).map((value) => (value > 0 ? 1 : 0)));
-    groups.push({
-      rows: to - from,
-      predicted: mean(sorted.subarray(from, to)),
-      observed,
-      ...wilson(observed * (to - from), to - from),
-    });
-    from = to;
-  }
-  const top = sorted.at(-1) ?? 1;
-  const step = (top > 0 ? top : 1) / STEPS;
-  const counts = Array.from({ length: STEPS }, () => 0);
-  let squared = 0;
-  for (let i = 0; i < rows; i += 1) {
-    counts[Math.min(STEPS - 1, Math.floor(sorted[i]! / step))]! += 1;
-    squared += (sorted[i]! - (outcome[i]! > 0 ? 1 : 0)) ** 2;
-  }
-  return {
-    rows,
-    omitted,
-    brier: rows === 0 ? null : squared / rows,
-    groups,
-    histogram: rows === 0 ? [] : counts.map((n, i) => ({ from: i * step, to: (i + 1) * step, rows: n })),
-  };
 };
 
 /** Observed against predicted P(buy) with intervals, above a histogram of the predictions. */

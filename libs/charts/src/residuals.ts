@@ -1,4 +1,4 @@
-import { type Values, completeRows, equalGroups, mean, orderBy, quantile, round, take } from './columns.js';
+import { quantile, round } from './columns.js';
 import { formatAmount, formatCount, numberExpr } from './format.js';
 import { type ChartOptions, emptyChart, framed, frameOf, single } from './frame.js';
 import type { ChartSpec } from './spec.js';
@@ -25,40 +25,6 @@ export type ResidualGroup = {
   p50: number;
   p75: number;
   p90: number;
-};
-
-const GROUPS = 20;
-
-/**
- * Residuals by groups of equal count (twenty, fewer where there are fewer rows). O(n log n).
- * @throws CloveError `invalid-input` for columns of different lengths
- */
-export const spreadResiduals = (data: { actual: Values; predicted: Values }): Residuals => {
-  const { columns, rows, omitted } = completeRows({ actual: data.actual, predicted: data.predicted });
-  const [actual, predicted] = columns as [Float64Array, Float64Array];
-  const order = orderBy(predicted);
-  const sorted = take(predicted, order);
-  const residuals = Float64Array.from(order, (row) => actual[row]! - predicted[row]!);
-  return {
-    rows,
-    omitted,
-    mean: rows === 0 ? null : mean(residuals),
-    groups: equalGroups(rows, GROUPS).map(({ from, to }) => {
-      const group = residuals.slice(from, to).toSorted();
-      return {
-        from: from / rows,
-        to: to / rows,
-        rows: to - from,
-        predicted: mean(sorted.subarray(from, to)),
-        mean: mean(group),
-        p10: quantile(group, 0.1),
-        p25: quantile(group, 0.25),
-        p50: quantile(group, 0.5),
-        p75: quantile(group, 0.75),
-        p90: quantile(group, 0.9),
-      };
-    }),
-  };
 };
 
 /**

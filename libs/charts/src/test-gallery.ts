@@ -2,15 +2,9 @@
 import {
   type ChartOptions,
   type ChartSpec,
-  averageByRecencyFrequency,
-  countPit,
-  countPredictedActual,
   decileChart,
   distributionChart,
-  distributionOf,
   gainChart,
-  gainCurves,
-  groupDeciles,
   leaderboardChart,
   learningCurveChart,
   pitChart,
@@ -19,11 +13,19 @@ import {
   predictionHistogramChart,
   recencyFrequencyChart,
   reliabilityChart,
-  reliabilityTable,
   residualChart,
-  spreadResiduals,
   trackingChart,
 } from './index.js';
+import {
+  averageByRecencyFrequency,
+  countPit,
+  countPredictedActual,
+  distributionOf,
+  gainCurves,
+  groupDeciles,
+  reliabilityTable,
+  spreadResiduals,
+} from './test-aggregates.js';
 
 /** Numbers in [0, 1), the same each time: a linear congruential generator is enough for pictures. */
 export const draws = (seed: number): (() => number) => {

@@ -106,7 +106,8 @@ describe('how it is learned', () => {
     'with all rows, each tree makes the %s loss smaller',
     (loss) => {
       const train = made(10, 1500, 4, (x, rng) => rng.poisson(5 * x[0]! * x[1]!));
-      const { losses } = fitBoosted(train, undefined, { ...OPTIONS, loss, trees: 40 });
+      const { losses, trainLosses } = fitBoosted(train, undefined, { ...OPTIONS, loss, trees: 40 });
+      expect(trainLosses).toEqual(losses);
       expect(losses).toHaveLength(41);
       for (let k = 1; k < losses.length; k += 1) expect(losses[k]!).toBeLessThan(losses[k - 1]!);
     },

@@ -134,7 +134,8 @@ const lossFunctions = (o: BoostingOptions): LossFunctions => {
 /**
  * Fits trees to `train`. With `validation`, growth stops when its loss no longer falls, and the best number of trees is kept:
  * it can be none, where the offset times a constant forecasts best. `losses` holds the mean loss (up to a term without
- * the prediction) on the validation rows before the first tree and after each, on the training rows where there are no others.
+ * the prediction) on the validation rows before the first tree and after each, on the training rows where there are no others;
+ * `trainLosses` that on the training rows.
  * `gains` tells by feature how much loss its splits took away. Same data, options and seed: same trees.
  * @throws CloveError `invalid-input` for options or an offset out of range; `value-invalid` for negative targets under
  *   poisson or tweedie; `target-constant` where all targets are 0 under these; `not-enough-data` without rows
@@ -143,7 +144,7 @@ export const fitBoosted = (
   train: BoostingData,
   validation: BoostingData | undefined,
   o: BoostingOptions,
-): { model: Boosted; losses: number[]; gains: Float64Array } => {
+): { model: Boosted; losses: number[]; trainLosses: number[]; gains: Float64Array } => {
   refuse(train, o);
   const n = train.y.length;
   const { loss, slopes } = lossFunctions(o);
@@ -154,16 +155,16 @@ export const fitBoosted = (
   const base = baseOf(train, o);
   const startOf = ({ y, offset }: BoostingData) => Float64Array.from(y, (_, i) => base + (offset?.[i] ?? 0));
   const scores = startOf(train);
-  const watched = validation ?? train;
   const watchedScores = validation ? startOf(validation) : scores;
-  const meanLoss = () => {
+  const meanLoss = ({ y }: BoostingData, s: Float64Array): number => {
     let sum = 0;
-    for (let i = 0; i < watched.y.length; i += 1) sum += loss(watched.y[i]!, watchedScores[i]!);
-    return sum / watched.y.length;
+    for (let i = 0; i < y.length; i += 1) sum += loss(y[i]!, s[i]!);
+    return sum / y.length;
   };
   const grower = new TreeGrower(bins, edges, o);
   const trees: Tree[] = [];
-  const losses = [meanLoss()];
+  const trainLosses = [meanLoss(train, scores)];
+  const losses = validation ? [meanLoss(validation, watchedScores)] : trainLosses;
   let best = 0;
   for (let round = 1; round <= o.trees && round - best <= o.patience; round += 1) {
     slopes(train.y, scores, grower.g, grower.h);
@@ -178,11 +179,12 @@ export const fitBoosted = (
     trees.push(tree);
     addTree(tree, train.columns, scores);
     if (validation) addTree(tree, validation.columns, watchedScores);
-    losses.push(meanLoss());
+    trainLosses.push(meanLoss(train, scores));
+    if (validation) losses.push(meanLoss(validation, watchedScores));
     if (losses[round]! < losses[best]! || !validation) best = round;
   }
   const model: Boosted = { loss: o.loss, base, features, trees: trees.slice(0, best) };
-  return { model, losses, gains: grower.gains };
+  return { model, losses, trainLosses, gains: grower.gains };
 };
 
 const refuse = ({ columns, y, offset }: BoostingData, o: BoostingOptions): void => {

@@ -123,7 +123,10 @@ describe('a table of customers', () => {
   });
 
   test('--plot writes the charts of an evaluation as SVG and PNG', async () => {
-    const { plots } = await json('evaluate --local --model model --data customers.csv --plot charts');
+    const looks = '--theme dark --currency EUR';
+    const { plots } = await json(`evaluate --local --model model --data customers.csv --plot charts ${looks}`);
+    expect(read('charts/decile-calibration.svg')).toContain('EUR');
+    expect(read('charts/decile-calibration.svg')).toContain('#0f1822');
     expect((plots as string[]).length).toBeGreaterThan(3);
     for (const file of plots as string[]) {
       const start = readFileSync(file).subarray(0, 4).toString('latin1');

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { EvaluationReport, LeaderboardReport, ModelManifest } from '@clove/contracts';
+import type { ChartOptions } from '@clove/charts';
+import type { DatasetProfile, EvaluationReport, LeaderboardReport, ModelManifest } from '@clove/contracts';
 import { type Context, text } from './context.js';
 import { checkOutput } from './files.js';
 
@@ -23,6 +24,8 @@ export const plotCharts = async (
     name: string;
     manifest?: ModelManifest | undefined;
     leaderboard?: LeaderboardReport | undefined;
+    /** of the dataset: amounts are in its currency */
+    profile: Pick<DatasetProfile, 'currency'>;
   },
 ): Promise<{ plots?: string[] }> => {
   const folder = await plotFolder(ctx);
@@ -36,13 +39,19 @@ export const plotCharts = async (
     ...(of.evaluation === undefined ? [] : charts.evaluationCharts(of.evaluation, of.name)),
     ...(of.manifest === undefined ? [] : charts.trainingCharts(of.manifest)),
   ];
+  const { currency } = of.profile;
+  const looks: ChartOptions = {
+    width: 960,
+    theme: text(ctx, 'theme') === 'dark' ? 'dark' : 'light',
+    ...(currency === undefined ? {} : { currency }),
+  };
   const step = ctx.screen.step('plot');
   const plots: string[] = [];
   try {
     await mkdir(folder, { recursive: true });
     for (const [i, { name, chart }] of drawn.entries()) {
       step.update(i / drawn.length, name);
-      const spec = chart({ width: 960 });
+      const spec = chart(looks);
       for (const [extension, content] of [
         ['svg', await renderSvg(spec)],
         ['png', await renderPng(spec)],

@@ -60,8 +60,14 @@ const dataset = (to: Command) =>
     .addOption(new Option('--dataset <id>', 'dataset of the gateway, instead of --data').helpGroup('Data:'))
     .addOption(new Option('--name <text>', 'name of the uploaded dataset').helpGroup('Data:'));
 const out = (to: Command, what: string) => to.addOption(new Option('--out <path>', what));
-const plot = (to: Command) =>
-  to.addOption(new Option('--plot <folder>', 'write the charts there, each as SVG and PNG'));
+const plot = (to: Command) => {
+  to.addOption(new Option('--plot <folder>', 'write the charts there, each as SVG and PNG').helpGroup('Charts:'));
+  to.addOption(
+    new Option('--theme <name>', 'of the charts: light or dark (default: light)')
+      .choices(['light', 'dark'])
+      .helpGroup('Charts:'),
+  );
+};
 const stack = (to: Command) => {
   const add = (option: Option) => to.addOption(option.helpGroup('Servers:'));
   add(

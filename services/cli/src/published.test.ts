@@ -99,5 +99,7 @@ test.each([
     join(folder, `${name}.csv`),
     `year,survival\n${survival.map((s, year) => `${year},${s}`).join('\n')}\n`,
   );
-  within((await fit('sbg', '--data', `${name}.csv`)).parameters, published, 0.01);
+  const fitted = await fit('sbg', '--data', `${name}.csv`);
+  expect(fitted.unit).toBe('periods');
+  within(fitted.parameters, published, 0.01);
 });

@@ -28,7 +28,7 @@ export type ModelCard = {
   /** when and by whom: a training and a folder know no champion, a registry judges against the one of the moment */
   judged: { at: string; by: 'training' | 'folder' | 'registry' };
   aliases?: readonly string[];
-  /** code or sign of the currency of amounts */
+  /** code or sign of the currency of amounts; that of the profile when left out */
   currency?: string;
 };
 
@@ -305,7 +305,7 @@ const problem = ({ manifest, profile }: ModelCard): Html =>
         that day; returns are deducted from spend.
       </p>`;
 
-const dataSection = ({ profile }: ModelCard): Html => {
+const dataSection = ({ profile, currency }: ModelCard): Html => {
   if (profile === null) return html`<p class="muted">The profile of the training data is not at hand.</p>`;
   const rejected = profile.rejectedByReason.map(({ reason, count }) => `${formatCount(count)} ${reason}`).join('; ');
   const columns = profile.columns.filter(({ role, distinct }) => role !== 'ignored' && distinct > 0).slice(0, 40);
@@ -315,7 +315,7 @@ const dataSection = ({ profile }: ModelCard): Html => {
     ['Customers', formatCount(profile.customers)],
     ['Orders', profile.orders === null ? null : formatCount(profile.orders)],
     ['Time', profile.firstTime === null ? null : `${day(profile.firstTime)} to ${day(profile.lastTime)}`],
-    ['Total amount', profile.totalAmount === null ? null : formatNumber(profile.totalAmount)],
+    ['Total amount', profile.totalAmount === null ? null : formatAmount(profile.totalAmount, currency)],
     ['Rejected rows', profile.rejectedRows === 0 ? 'none' : `${formatCount(profile.rejectedRows)}: ${rejected}`],
     [
       'Equal rows',
@@ -579,7 +579,9 @@ const limitsSection = ({ manifest, evaluation, leaderboard, profile }: ModelCard
  * A model card as one HTML document that loads nothing: problem, data, protocol, ranking, charts, lint, gates, limits. Every
  * text is escaped; charts are drawn in both themes. The same input gives the same bytes.
  */
-export const renderModelCard = async (card: ModelCard): Promise<string> => {
+export const renderModelCard = async (given: ModelCard): Promise<string> => {
+  const known = given.currency ?? given.profile?.currency;
+  const card: ModelCard = { ...given, ...(known === undefined ? {} : { currency: known }) };
   const { manifest, evaluation, currency } = card;
   const charts = [
     ...(evaluation === null ? [] : evaluationCharts(evaluation, manifest.type)),

@@ -544,7 +544,7 @@ const learnTrees = (
     parameters: models.reduce((sum, { trees }) => sum + trees.reduce((n, { value }) => n + value.length, 0), 0),
     epochs: made[0]!.losses.slice(1).map((validationLoss, k) => ({
       epoch: k + 1,
-      trainLoss: validationLoss,
+      trainLoss: made[0]!.trainLosses[k + 1]!,
       validationLoss,
       learningRate: options.treeRate,
       seconds: 0,

@@ -27,7 +27,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
     printEvaluation(ctx.screen, manifest.type, report, 'evaluation');
     ctx.screen.result({
       evaluation: report,
-      ...(await plotCharts(ctx, { evaluation: report, name: manifest.type })),
+      ...(await plotCharts(ctx, { evaluation: report, name: manifest.type, profile })),
       warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
       seconds: { evaluate: seconds },
     });
@@ -47,7 +47,7 @@ export const evaluate = async (ctx: Context): Promise<void> => {
   printEvaluation(ctx.screen, body.model, report, 'evaluation');
   ctx.screen.result({
     evaluation: { id: evaluation.id, versionId: evaluation.versionId, datasetId: evaluation.datasetId, ...report },
-    ...(await plotCharts(ctx, { evaluation: report, name: body.model })),
+    ...(await plotCharts(ctx, { evaluation: report, name: body.model, profile })),
     warnings: distinctWarnings([...profile.warnings, ...evaluationWarnings(report)]),
     seconds: { ingest, evaluate: seconds },
   });

@@ -53,6 +53,7 @@ export const leaderboard = async (ctx: Context): Promise<void> => {
     printLeaderboard(ctx.screen, report);
     const plots = await plotCharts(ctx, {
       leaderboard: report,
+      profile,
       name: report.winner,
       evaluation: winner?.evaluation,
       manifest: winner?.manifest,
@@ -87,6 +88,7 @@ export const leaderboard = async (ctx: Context): Promise<void> => {
   const registered = modelName === null || version === null ? undefined : await client.version(modelName, version);
   const plots = await plotCharts(ctx, {
     leaderboard: report,
+    profile,
     name: report.winner,
     evaluation: registered?.evaluation ?? undefined,
     manifest: registered?.manifest,

@@ -44,7 +44,7 @@ export const train = async (ctx: Context): Promise<void> => {
     const warnings = [...manifest.warnings, ...evaluationWarnings(evaluation)];
     ctx.screen.warn(warnings);
     printEvaluation(ctx.screen, manifest.type, evaluation, 'training');
-    const plots = await plotCharts(ctx, { evaluation, name: manifest.type, manifest });
+    const plots = await plotCharts(ctx, { evaluation, name: manifest.type, manifest, profile });
     ctx.screen.print('', `Model folder: ${folder}`, `Use it: clove predict --local --model ${folder} --data FILE`);
     ctx.screen.result({
       model: {
@@ -78,6 +78,7 @@ export const train = async (ctx: Context): Promise<void> => {
       ? {}
       : await plotCharts(ctx, {
           evaluation,
+          profile,
           name: run.options.model,
           manifest: (await client.version(run.modelName, run.version)).manifest,
         });
