@@ -17,11 +17,12 @@ export const JOBS = {
   leaderboard: { queue: 'train', attempts: 2, payload: z.object({ ...base, leaderboardId: idOf('lbd') }) },
   evaluate: { queue: 'score', attempts: 3, payload: z.object({ ...base, evaluationId: idOf('evl') }) },
   predict: { queue: 'score', attempts: 3, payload: z.object({ ...base, predictionId: idOf('prd') }) },
+  import: { queue: 'score', attempts: 3, payload: z.object({ ...base, importId: idOf('imp') }) },
 } as const;
 export type JobKind = keyof typeof JOBS;
 export type JobPayload<K extends JobKind> = z.infer<(typeof JOBS)[K]['payload']>;
 export type QueueName = (typeof JOBS)[JobKind]['queue'];
-export const JobKind = z.enum(['ingest', 'train', 'leaderboard', 'evaluate', 'predict']);
+export const JobKind = z.enum(['ingest', 'train', 'leaderboard', 'evaluate', 'predict', 'import']);
 
 /** Why a job failed: `code` is stable, `message` says what to do. */
 export const JobError = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
@@ -45,7 +46,7 @@ export const Job = z.object({
   progress: z.number().min(0).max(1),
   stage: z.string().describe('what is going on now, for people'),
   resource: z
-    .object({ type: z.enum(['dataset', 'run', 'leaderboard', 'evaluation', 'prediction']), id: z.string() })
+    .object({ type: z.enum(['dataset', 'run', 'leaderboard', 'evaluation', 'prediction', 'import']), id: z.string() })
     .describe('what the job makes'),
   attempts: z.array(JobAttempt),
   error: JobError.nullable(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Day, Instant, Slug, Warning, idOf } from './common.js';
 import { DatasetKind } from './dataset.js';
 import { GateResult } from './gates.js';
+import { JobStatus } from './job-status.js';
 import { EvaluationReport } from './metrics.js';
 import { Epoch, Head, ModelType, PurchaseModel, TrainingOptions } from './run.js';
 
@@ -189,9 +190,10 @@ export const ModelVersion = z.object({
   version: z.number().int().min(1),
   runId: idOf('run').nullable(),
   leaderboardId: idOf('lbd').nullable().describe('the leaderboard that it won; its report is there'),
+  source: z.enum(['run', 'leaderboard', 'imported']).describe('what made it; an imported one was trained elsewhere'),
   aliases: z.array(z.string()),
   manifest: ModelManifest,
-  evaluation: EvaluationReport.nullable(),
+  evaluation: EvaluationReport.nullable().describe('the one that it was made with; of an imported one the newest'),
   gates: z.array(GateResult).describe('whether `champion` may move to it now, and why not'),
   artifacts: z.array(z.object({ name: ArtifactName, bytes: z.number().int(), sha256: z.string() })),
   createdAt: Instant,
@@ -219,6 +221,32 @@ export const Model = z.object({
   createdAt: Instant,
 });
 export type Model = z.infer<typeof Model>;
+
+/** Where `model.onnx` carries the manifest, so that the file alone can be imported. */
+export const MANIFEST_KEY = 'clove.manifest';
+
+/** Files that make up a model that somebody brings. */
+export const ImportFileName = ArtifactName.extract([
+  'model.onnx',
+  'model-2.onnx',
+  'model-3.onnx',
+  'model-4.onnx',
+  'model.json',
+]);
+export type ImportFileName = z.infer<typeof ImportFileName>;
+
+/** A model that somebody brings: checked by a job, then a version of `modelName`. Its status is that of its job. */
+export const ModelImport = z.object({
+  id: idOf('imp'),
+  jobId: idOf('job'),
+  status: JobStatus,
+  modelName: z.string(),
+  files: z.array(z.object({ name: ImportFileName, bytes: z.number().int() })),
+  versionId: idOf('ver').nullable(),
+  version: z.number().int().nullable().describe('number of the version, once there is one'),
+  createdAt: Instant,
+});
+export type ModelImport = z.infer<typeof ModelImport>;
 
 /** Body of `PUT /v1/models/{name}/aliases/{alias}`. */
 export const SetAlias = z.object({

@@ -7,6 +7,7 @@ export { EngineError, type EngineErrorCode } from './errors.js';
 export { BACKENDS, type BackendReport, compileTraining, probeBackends } from './backends.js';
 export { type Backend, type Executor, type TrainingSpec } from './executor.js';
 export { exportOnnx } from './export.js';
+export { type OnnxContents, SCORING_OPERATORS, inspectOnnx, withMetadata } from './inspect.js';
 export { mapRows } from './map-rows.js';
 export {
   type ForwardContext,

@@ -308,7 +308,7 @@ describe('the producer', () => {
         ledger,
         logger,
         concurrency: 1,
-        handlers: { predict: async () => void order.push('predict'), evaluate: async () => {} },
+        handlers: { predict: async () => void order.push('predict'), evaluate: async () => {}, import: async () => {} },
       });
       hosts.push(scorer);
       await scorer.ready();

@@ -2,10 +2,10 @@ import type { ArtifactName } from '@clove/contracts';
 
 /** Where each file of the system lies in the artifact store. The ids are those of `newId`. */
 export const artifactKeys = {
-  /** The n-th file of an upload, from 0. */
-  upload: (datasetId: string, n: number): string => `uploads/${datasetId}/${n}`,
+  /** The n-th file of an upload, from 0; `id` is that of the dataset or the import that it is for. */
+  upload: (id: string, n: number): string => `uploads/${id}/${n}`,
   /** All files of an upload, to remove them. */
-  uploads: (datasetId: string): string => `uploads/${datasetId}`,
+  uploads: (id: string): string => `uploads/${id}`,
   /** The canonical Parquet. */
   data: (datasetId: string): string => `datasets/${datasetId}/data.parquet`,
   profile: (datasetId: string): string => `datasets/${datasetId}/profile.json`,
@@ -18,10 +18,6 @@ export const artifactKeys = {
   version: (versionId: string, name: ArtifactName): string => `versions/${versionId}/${name}`,
   prediction: (predictionId: string, name: 'predictions.parquet' | 'predictions.csv'): string =>
     `predictions/${predictionId}/${name}`,
-  /** A model file that somebody brought. */
-  modelImport: (importId: string, name: ArtifactName): string => `imports/${importId}/${name}`,
-  /** All files of an import, to remove them. */
-  modelImports: (importId: string): string => `imports/${importId}`,
   /** A question to a scorer; its answer lies under the same key and `.reply`. `id` is any id of `newId`. */
   question: (id: string): string => `questions/${id}`,
 } as const;

@@ -8,15 +8,33 @@ import {
   type GateResult,
 } from '@clove/contracts';
 import { shown, type Queryable } from './database.js';
-import type { Prisma } from './generated/client.js';
+import { Prisma } from './generated/client.js';
 
-/** The evaluation that a version was made with: it has no job of its own. */
+/**
+ * The evaluation that a version was made with: it has no job of its own. An imported version has none; there the newest that
+ * somebody asked for stands in.
+ */
 export const withOwnEvaluation = {
-  evaluations: { where: { jobId: null }, select: { report: true, datasetId: true }, take: 1 },
+  evaluations: {
+    where: { OR: [{ jobId: null }, { version: { importId: { not: null } }, report: { not: Prisma.DbNull } }] },
+    select: { report: true, datasetId: true },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: 1,
+  },
 } as const satisfies Prisma.ModelVersionInclude;
 
 /** As many leaderboards of a dataset as are looked through for one on the same test rows. */
 const LEADERBOARDS = 20;
+
+const NOT_EVALUATED: GateResult = {
+  gate: 'total-bias',
+  passed: false,
+  measure: 'totalBias',
+  figure: null,
+  limit: null,
+  message:
+    'It was never evaluated here, so nothing vouches for its predictions: evaluate it on data with actual spend.',
+};
 
 type Judged = {
   id: string;
@@ -28,12 +46,12 @@ type Judged = {
 
 /**
  * What the gates say of a version now: against the model's present champion, unless it is the version itself, and against
- * the probabilistic models of the leaderboard that it won or of another one on the same test rows. Empty where the version
- * has no evaluation.
+ * the probabilistic models of the leaderboard that it won or of another one on the same test rows. Of a version without an
+ * evaluation nothing is known, which no gate lets through.
  */
 export async function gatesOf(tx: Queryable, version: Judged): Promise<GateResult[]> {
   const own = version.evaluations[0];
-  if (own === undefined || own.report === null) return [];
+  if (own === undefined || own.report === null) return [NOT_EVALUATED];
   const report = shown(EvaluationReport, own.report, `evaluation of ${version.id}`);
   return judgeGates(
     report,

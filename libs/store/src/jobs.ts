@@ -18,6 +18,7 @@ const RESOURCE_OF = {
   leaderboard: 'leaderboard',
   evaluate: 'evaluation',
   predict: 'prediction',
+  import: 'import',
 } as const;
 
 export const withAttempts = { attempts: { orderBy: { number: 'asc' } } } as const satisfies Prisma.JobInclude;
@@ -73,6 +74,8 @@ function toQueued(row: QueuedRow): QueuedJob {
       return { kind, payload: shown(JOBS.evaluate.payload, { ...base, evaluationId: row.resourceId }, what), attempt };
     case 'predict':
       return { kind, payload: shown(JOBS.predict.payload, { ...base, predictionId: row.resourceId }, what), attempt };
+    case 'import':
+      return { kind, payload: shown(JOBS.import.payload, { ...base, importId: row.resourceId }, what), attempt };
   }
 }
 
@@ -99,6 +102,7 @@ async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
     { leaderboard: hasDataset },
     { evaluation: hasDataset },
     { prediction: hasDataset },
+    { modelImport: { isNot: null } },
   ];
   if ((await tx.job.count({ where: { id, OR: inputs } })) === 0) {
     throw new CloveError('conflict', `Job ${id} cannot be retried: its dataset has been deleted. Start a new one.`);

@@ -35,6 +35,7 @@ const parts = (row: Omit<VersionRow, 'manifest' | 'artifacts'>) => ({
   version: row.number,
   runId: row.runId,
   leaderboardId: row.leaderboardId,
+  source: row.importId !== null ? 'imported' : row.leaderboardId !== null ? 'leaderboard' : 'run',
   aliases: row.aliases.map(({ alias }) => alias),
   createdAt: row.createdAt.toISOString(),
 });

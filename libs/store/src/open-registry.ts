@@ -4,6 +4,7 @@ import { connect, guarded, place, translate } from './database.js';
 import { openDatasets } from './datasets.js';
 import { openEvaluations } from './evaluations.js';
 import { openIdempotency } from './idempotency.js';
+import { openImports } from './imports.js';
 import { openJobs } from './jobs.js';
 import { openLeaderboards } from './leaderboards.js';
 import { openModels } from './models.js';
@@ -23,6 +24,7 @@ export function openRegistry(databaseUrl: string, options: { maxConnections?: nu
     models: guarded(openModels(db), where),
     evaluations: guarded(openEvaluations(db), where),
     predictions: guarded(openPredictions(db), where),
+    imports: guarded(openImports(db), where),
     users: guarded(openUsers(db), where),
     sessions: guarded(openSessions(db), where),
     apiKeys: guarded(openApiKeys(db), where),

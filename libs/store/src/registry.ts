@@ -41,6 +41,7 @@ import type {
   LeaderboardReport,
   LeaderboardSummary,
   Model,
+  ModelImport,
   ModelManifest,
   ModelVersion,
   ModelVersionSummary,
@@ -250,6 +251,27 @@ export interface Evaluations {
   complete(id: string, report: EvaluationReport): Promise<void>;
 }
 
+export interface Imports {
+  /** Writes the import and its job; the files lie in the store already, as uploads of `id`. */
+  create(input: {
+    id: string;
+    modelName: string;
+    files: { name: ArtifactName; key: string; bytes: number }[];
+    requestId: string;
+  }): Promise<{ modelImport: ModelImport; job: Job; attempt: 1 }>;
+  get(id: string): Promise<ModelImport>;
+  /** What the worker needs to know. */
+  input(id: string): Promise<{ modelName: string; files: { name: ArtifactName; key: string; bytes: number }[] }>;
+  /**
+   * Registers the version, as `Runs.complete` does but without an evaluation. Done before: answers the version that is there,
+   * whatever its id. 'conflict' where the job has failed or was cancelled.
+   */
+  complete(
+    id: string,
+    version: { versionId: string; manifest: ModelManifest; artifacts: VersionFile[] },
+  ): Promise<ModelVersion>;
+}
+
 export interface Predictions {
   /** The dataset may be pending: a prediction from an upload waits for its ingest. 'conflict' where it has failed. */
   create(input: {
@@ -356,6 +378,7 @@ export interface Registry {
   readonly models: Models;
   readonly evaluations: Evaluations;
   readonly predictions: Predictions;
+  readonly imports: Imports;
   readonly users: Users;
   readonly sessions: Sessions;
   readonly apiKeys: ApiKeys;

@@ -15,20 +15,20 @@ async function nextVersion(tx: Queryable, name: string): Promise<{ modelId: stri
 }
 
 /**
- * Registers a version and the evaluation that it was made with: the model is made if it is new, the number is the last one
+ * Registers a version and the evaluation that it was made with, if there is one: the model is made if it is new, the number is the last one
  * plus 1, and the first version of a model becomes its champion.
- * @param tx a transaction that holds the run or the leaderboard, so that neither makes two versions
+ * @param tx a transaction that holds the run, the leaderboard or the import, so that none makes two versions
  */
 export async function addVersion(
   tx: Queryable,
   modelName: string,
-  madeBy: { runId: string } | { leaderboardId: string },
+  madeBy: { runId: string } | { leaderboardId: string } | { importId: string },
   datasetId: string | null,
-  made: { versionId: string; manifest: ModelManifest; evaluation: EvaluationReport; artifacts: VersionFile[] },
+  made: { versionId: string; manifest: ModelManifest; evaluation: EvaluationReport | null; artifacts: VersionFile[] },
 ): Promise<void> {
   const versionId = check(ModelVersion.shape.id, made.versionId, 'version id');
   const manifest = check(ModelManifest, made.manifest, 'model manifest');
-  const report = check(EvaluationReport, made.evaluation, 'evaluation report');
+  const report = made.evaluation === null ? null : check(EvaluationReport, made.evaluation, 'evaluation report');
   const artifacts = check(ModelVersion.shape.artifacts, made.artifacts, 'list of artifacts');
   const { modelId, number } = await nextVersion(tx, modelName);
   await tx.modelVersion.create({
@@ -44,6 +44,7 @@ export async function addVersion(
     },
   });
   if (number === 1) await tx.modelAlias.create({ data: { modelId, alias: CHAMPION, number } });
+  if (report === null) return;
   await tx.evaluation.create({
     data: {
       id: newId('evaluation'),

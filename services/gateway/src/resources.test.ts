@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import {
   Accepted,
   AliasMove,
+  AliasPreview,
   Dataset,
   DatasetProfile,
   Evaluation,
@@ -9,6 +10,7 @@ import {
   Leaderboard,
   LeaderboardSummary,
   Model,
+  ModelImport,
   ModelVersion,
   ModelVersionSummary,
   Prediction,
@@ -340,6 +342,74 @@ describe('predictions', () => {
     const body = form({ model: 'nobody' }, { 'new.csv': 'id\n1\n' });
     const problem = await refused('POST', '/v1/predictions', body.payload, body.headers);
     expect(problem.code).toBe('not-found');
+    expect(await onDisk('uploads')).toEqual(before);
+  });
+});
+
+describe('models that somebody brings', () => {
+  const send = (name: string, files: Record<string, string>, fields: Record<string, string> = {}) => {
+    const { payload, headers } = form(fields, files);
+    return call(gateway.app, 'POST', `/v1/models/${name}/versions`, payload, headers);
+  };
+
+  test('become versions by a job; without an evaluation a second one does not become champion', async () => {
+    const response = await send('brought', { 'shop-3-model.onnx': 'onnx', 'shop-3-model.json': '{}' });
+    expect(response.statusCode).toBe(202);
+    const { id, job } = Accepted.parse(response.json());
+    expect(job).toMatchObject({ kind: 'import', resource: { type: 'import', id } });
+    expect(await queued('import', job.id)).toBe(true);
+    expect(ModelImport.parse(await get(`/v1/imports/${id}`))).toMatchObject({
+      modelName: 'brought',
+      status: 'queued',
+      files: [
+        { name: 'model.onnx', bytes: 4 },
+        { name: 'model.json', bytes: 2 },
+      ],
+      version: null,
+    });
+    await gateway.work.import(job.id, id);
+    expect(ModelImport.parse(await get(`/v1/imports/${id}`))).toMatchObject({ status: 'succeeded', version: 1 });
+    const version = ModelVersion.parse(await get('/v1/models/brought/versions/1'));
+    expect(version).toMatchObject({ source: 'imported', runId: null, evaluation: null, aliases: ['champion'] });
+
+    const next = Accepted.parse((await send('brought', { 'model.onnx': 'other' })).json());
+    await gateway.work.import(next.job.id, next.id);
+    const promote = (body: object) => call(gateway.app, 'PUT', '/v1/models/brought/aliases/champion', body);
+    const refusal = Problem.parse((await promote({ version: 2 })).json());
+    expect(refusal).toMatchObject({
+      code: 'gate-failed',
+      gates: [{ gate: 'total-bias', passed: false, figure: null }],
+    });
+    const preview = AliasPreview.parse(await get('/v1/models/brought/aliases/champion/preview?version=2'));
+    expect(preview).toMatchObject({ from: { version: 1 }, to: { version: 2 }, passed: false, gates: refusal.gates });
+
+    // evaluated well, it may
+    const datasetId = await generated();
+    const evaluation = await accept('/v1/evaluations', { datasetId, model: 'brought@2' });
+    await gateway.work.evaluate(evaluation.job.id, evaluation.id);
+    expect(ModelVersion.parse(await get('/v1/models/brought/versions/2')).evaluation).toEqual(report);
+    expect((await promote({ version: 2, reason: 'better on last month' })).statusCode).toBe(200);
+    const back = await call(gateway.app, 'POST', '/v1/models/brought/aliases/champion/rollback', { reason: 'worse' });
+    expect(Model.parse(back.json()).aliases).toEqual({ champion: 1 });
+    const { items } = pageOf(AliasMove).parse(await get('/v1/models/brought/moves'));
+    expect(items.map(({ former, version: to, reason, forced }) => [former, to, reason, forced])).toEqual([
+      [2, 1, 'worse', true],
+      [1, 2, 'better on last month', false],
+    ]);
+    const again = await call(gateway.app, 'POST', '/v1/models/brought/aliases/champion/rollback', {});
+    expect(Model.parse(again.json()).aliases).toEqual({ champion: 2 });
+    expect(await refused('POST', '/v1/models/brought/aliases/never-set/rollback', {})).toMatchObject({
+      code: 'conflict',
+    });
+  });
+
+  test('are refused by their names before anything is made of them, and leave nothing', async () => {
+    const before = await onDisk('uploads');
+    const refusal = async (response: ReturnType<typeof send>) => Problem.parse((await response).json());
+    expect(await refusal(send('m', { 'weights.bin': 'x' }))).toMatchObject({ code: 'invalid-input' });
+    expect((await refusal(send('m', { 'a-model.onnx': 'x', 'other.onnx': 'y' }))).detail).toContain('twice');
+    expect((await refusal(send('m', { 'model.onnx': 'x' }, { name: 'shop' }))).errors?.[0]?.pointer).toBe('/name');
+    expect((await refusal(send('m', {}))).code).toBe('data-empty');
     expect(await onDisk('uploads')).toEqual(before);
   });
 });

@@ -5,6 +5,7 @@ import { requireAuthentication } from './plugins/authentication.js';
 import { auditRoutes } from './routes/audit.js';
 import { datasetRoutes } from './routes/datasets.js';
 import { evaluationRoutes } from './routes/evaluations.js';
+import { importRoutes } from './routes/imports.js';
 import { jobRoutes } from './routes/jobs.js';
 import { leaderboardRoutes } from './routes/leaderboards.js';
 import { modelRoutes } from './routes/models.js';
@@ -27,6 +28,7 @@ export async function installRoutes(app: FastifyInstance, gateway: Gateway): Pro
       await v1.register(runRoutes(gateway));
       await v1.register(leaderboardRoutes(gateway));
       await v1.register(modelRoutes(gateway));
+      await v1.register(importRoutes(gateway));
       await v1.register(predictionRoutes(gateway));
       await v1.register(evaluationRoutes(gateway));
       await v1.register(jobRoutes(gateway));

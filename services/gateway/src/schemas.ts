@@ -72,6 +72,7 @@ import {
   FittedParameters,
   ForecasterParameters,
   Head,
+  ModelImport,
   ModelMember,
   ModelType,
   Predictor,
@@ -131,6 +132,7 @@ const files = z.array(z.string().meta({ format: 'binary' })).min(1);
 const forms = {
   DatasetForm: DatasetFields.extend({ file: files }),
   PredictionForm: PredictionFields.extend({ file: files }),
+  ImportForm: z.strictObject({ file: files }),
 } as const;
 export type FormName = keyof typeof forms;
 
@@ -178,6 +180,7 @@ export const params = {
   evaluation: z.object({ id: idOf('evl') }),
   apiKey: z.object({ id: idOf('key') }),
   user: z.object({ id: idOf('usr') }),
+  modelImport: z.object({ id: idOf('imp') }),
   model: z.object({ name: Slug }),
   version: z.object({ name: Slug, version: z.coerce.number().int().min(1) }),
   artifact: z.object({ name: Slug, version: z.coerce.number().int().min(1), artifact: ArtifactName }),
@@ -302,6 +305,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ProtocolReport,
   EvaluationReport,
   Model,
+  ModelImport,
   ModelVersion,
   ModelVersionSummary,
   ModelManifest,

@@ -184,6 +184,16 @@ const workers = ({ registry, artifacts }: Gateway) => {
           winner: { versionId, manifest, evaluation: report, artifacts: [{ name: 'model.onnx', ...onnx }] },
         });
       }),
+    import: (jobId: string, importId: string) =>
+      work(jobId, async () => {
+        const versionId = newId('version');
+        const onnx = await artifacts.put(artifactKeys.version(versionId, 'model.onnx'), 'onnx');
+        await registry.imports.complete(importId, {
+          versionId,
+          manifest,
+          artifacts: [{ name: 'model.onnx', ...onnx }],
+        });
+      }),
     predict: (jobId: string, predictionId: string) =>
       work(jobId, async () => {
         await artifacts.put(

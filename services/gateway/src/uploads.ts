@@ -6,6 +6,8 @@ import type { Gateway } from './gateway.js';
 
 /** At 1 MB/s the largest upload of the default limit takes 6 hours. */
 export const TRANSFER_TIMEOUT_MS = 6 * 3600 * 1000;
+/** Models are a few megabytes; those of the widest networks that can be asked for stay below this. */
+export const MODEL_LIMIT_BYTES = 512 * 1024 ** 2;
 const MAX_FILES = 50;
 const MAX_FIELD_BYTES = 256 * 1024;
 const MAX_FIELDS = 20;
@@ -42,7 +44,8 @@ export function labelOf(filename: string | undefined, n: number): string {
 const tooLarge = (limitBytes: number) =>
   new CloveError(
     'upload-too-large',
-    `the files of one upload may hold at most ${limitBytes} bytes together (UPLOAD_LIMIT_BYTES of the gateway)`,
+    `the files of one upload may hold at most ${limitBytes} bytes together` +
+      (limitBytes === MODEL_LIMIT_BYTES ? ', for a model' : ' (UPLOAD_LIMIT_BYTES of the gateway)'),
   );
 
 /** A form field's value: JSON where the sender says so or where the field is `options`, else the text. */
@@ -56,20 +59,22 @@ function fieldValue(name: string, value: unknown): unknown {
 }
 
 /**
- * Streams the files of a multipart form to the artifact store, as the upload of dataset `datasetId`, and collects its
- * other fields. Memory stays bounded. Whatever fails (the client leaves, a limit, a bad field, a full disk), nothing
+ * Streams the files of a multipart form to the artifact store, as the upload of the dataset or the import `id`, and collects
+ * its other fields. Memory stays bounded. Whatever fails (the client leaves, a limit, a bad field, a full disk), nothing
  * stays in the store.
  * @param check sees each field as it arrives, so that a bad one before the files spares sending them
+ * @param most bytes of all files together, where that is less than what the gateway takes
  * @throws CloveError 'upload-too-large' with the limit, 'data-empty', 'invalid-input', 'no-space', 'unsupported-media-type'
  */
 export async function receiveUpload(
   gateway: Gateway,
   request: FastifyRequest,
-  datasetId: string,
+  id: string,
   check: (fields: Record<string, unknown>) => void,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<Upload> {
   const { artifacts, env } = gateway;
-  const limitBytes = env.UPLOAD_LIMIT_BYTES;
+  const limitBytes = Math.min(most, env.UPLOAD_LIMIT_BYTES);
   if (!request.isMultipart()) {
     throw new CloveError('unsupported-media-type', 'send the files as multipart/form-data');
   }
@@ -103,7 +108,7 @@ export async function receiveUpload(
         }
         if (source.truncated) throw tooLarge(limitBytes);
       };
-      const key = artifactKeys.upload(datasetId, n);
+      const key = artifactKeys.upload(id, n);
       const { bytes, sha256 } = await artifacts.put(key, Readable.from(body(), { objectMode: false }));
       const name = labelOf(part.filename, n);
       if (bytes === 0) throw new CloveError('data-empty', `the file ${name} is empty`);
@@ -114,7 +119,7 @@ export async function receiveUpload(
     }
     return { files, fields };
   } catch (error) {
-    await discardUpload(gateway, datasetId);
+    await discardUpload(gateway, id);
     // the parser throws plain errors for a form that is cut off or garbled
     if (error instanceof Error && /^Multipart|multipart data$/.test(error.message)) {
       throw new CloveError('bad-request', `the form cannot be read: ${error.message}`, { cause: error });
@@ -124,8 +129,8 @@ export async function receiveUpload(
 }
 
 /** Removes all files of an upload of which nothing came. */
-export const discardUpload = ({ artifacts }: Gateway, datasetId: string): Promise<void> =>
-  artifacts.remove(artifactKeys.uploads(datasetId));
+export const discardUpload = ({ artifacts }: Gateway, id: string): Promise<void> =>
+  artifacts.remove(artifactKeys.uploads(id));
 
 /** What an upload says, for `Idempotency-Key`: what is in the files and fields, not when or how it was sent. */
 export const meaningOf = ({ files, fields }: Upload): unknown => ({

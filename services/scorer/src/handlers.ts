@@ -6,6 +6,7 @@ import { ArtifactName, CloveError, DatasetProfile } from '@clove/contracts';
 import { joinedPredictions } from '@clove/data';
 import type { Handlers, JobContext } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
+import { importHandler } from './import-handler.js';
 import type { Lanes } from './lanes.js';
 import { type ScoreIo, duckOptions, predictPieces } from './predict-dataset.js';
 
@@ -81,6 +82,8 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
       }
     });
   },
+
+  import: importHandler(context),
 
   evaluate: async ({ evaluationId }, ctx) => {
     const { registry } = context;

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { openThreadPool } from '@clove/runtime';
 import { evaluateModel } from './evaluate-model.js';
+import { importModel } from './import-model.js';
 import { planPrediction } from './plan-prediction.js';
 import type { ScoreIo, ScoreMessage } from './predict-dataset.js';
 import { reportPrediction } from './report-prediction.js';
@@ -14,6 +15,7 @@ export const laneTasks = {
   write: writePiece,
   report: reportPrediction,
   evaluate: evaluateModel,
+  import: importModel,
 };
 export type LaneTasks = typeof laneTasks;
 

@@ -25,6 +25,7 @@ import {
 import {
   type ArtifactName,
   CloveError,
+  MANIFEST_KEY,
   type DatasetProfile,
   type EvaluationDetail,
   type EvaluationReport,
@@ -36,6 +37,7 @@ import {
 } from '@clove/contracts';
 import { type Scorer, createScorer } from '@clove/engine';
 import { type DuckOptions, cohortDays } from '@clove/data';
+import { withMetadata } from '@clove/engine';
 import { type Entry, type Member, forecastOf, holding, sumOf } from './contestants.js';
 import { untaughtPeak } from './claims.js';
 import type { Samples } from './samples.js';
@@ -170,7 +172,16 @@ export const versionOf = async (
   };
   // The columns that a table must have; what a member itself encodes is in its own schema.
   if (!plain) manifest.schema = schemaOf(data, described);
-  return { manifest: plain ? manifest : { ...manifest, predictor }, graphs };
+  const whole = plain ? manifest : { ...manifest, predictor };
+  const onnx = graphs.get('model.onnx');
+  if (onnx !== undefined) graphs.set('model.onnx', describing(onnx, whole));
+  return { manifest: whole, graphs };
+};
+
+/** A graph that says what it is, so that the file alone can be imported; without the times of its training: same seed, same bytes. */
+const describing = (onnx: Uint8Array, manifest: ModelManifest): Uint8Array => {
+  const training = { ...manifest.training, epochs: [], seconds: 0 };
+  return withMetadata(onnx, MANIFEST_KEY, JSON.stringify({ ...manifest, training }));
 };
 
 /** Scales of every column that a member reads, so that a version can be asked what it needs. */
