@@ -8,6 +8,7 @@
 //
 // A mirror of libtensorflow: TFJS_NODE_BASE_URI, what stands before "gpu-linux-x86_64-2.9.1.tar.gz", as tfjs-node reads it.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -110,8 +111,16 @@ const setupOnnxCuda = async ({ limitSeconds }) => {
   await reach(url, limitSeconds);
   const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
   say('onnx-cuda: fetching the CUDA 12 provider');
-  const args = ['script/install', '--onnxruntime-node-install=cuda12'];
-  await run(process.execPath, args, { cwd: path.dirname(manifest), limitSeconds });
+  const folder = path.dirname(manifest);
+  // By the environment too: it may say "skip", for the installs that fetch nothing.
+  const env = { ONNXRUNTIME_NODE_INSTALL: 'cuda12', ONNXRUNTIME_NODE_INSTALL_CUDA: '' };
+  await run(process.execPath, ['script/install', '--onnxruntime-node-install=cuda12'], {
+    cwd: folder,
+    env,
+    limitSeconds,
+  });
+  const library = path.join(folder, 'bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so');
+  if (!existsSync(library)) throw new Error(`${library} is not there after the installation`);
 };
 
 const { values } = parseArgs({
