@@ -9,9 +9,11 @@ import type {
   Evaluation,
   Job,
   Model,
+  ModelImport,
   ModelVersion,
   Page,
   Prediction,
+  PredictionReport,
   Problem,
   RowPage,
   Run,
@@ -182,6 +184,34 @@ describe('a table of customers, generated', () => {
       const row = batch.rows.find((cells) => cells[0] === scored.customer_id)!;
       expect(scored.predicted_clv).toBeCloseTo(row[1] as number, 2);
     }
+  });
+
+  test('its model.onnx alone comes back as a version of another model that scores the same', async () => {
+    const file = `${stack.url}/v1/models/twin-1/versions/1/artifacts/model.onnx`;
+    const response = await fetch(file, { headers: { authorization: `Bearer ${stack.apiKey}` } });
+    const { job, id } = await client.accepted(
+      '/v1/models/brought/versions',
+      client.upload({ 'twin-1-1-model.onnx': await response.blob() }),
+    );
+    expect((await client.settled(job.id)).status).toBe('succeeded');
+    expect(await client.get<ModelImport>(`/v1/imports/${id}`)).toMatchObject({ modelName: 'brought', version: 1 });
+    const preview = await client.get<RowPage>(`/v1/datasets/${dataset.id}/rows?limit=20`);
+    const rows = preview.rows.map((row) => Object.fromEntries(preview.columns.map((name, i) => [name, row[i]!])));
+    const scored = async (model: string) =>
+      (await client.call<ScoreResponse>('POST', '/v1/score', { model, rows })).body.predictions;
+    expect(await scored('brought')).toEqual(await scored('twin-1'));
+
+    const broken = await client.accepted('/v1/models/brought/versions', client.upload({ 'model.onnx': 'no model' }));
+    expect(await client.settled(broken.job.id)).toMatchObject({ status: 'failed', error: { code: 'data-unreadable' } });
+  });
+
+  test('a prediction reports its spread and, for the target is there, how near it came', async () => {
+    const { prediction } = await predicted({ datasetId: dataset.id, model: 'twin-1' });
+    const report = await client.get<PredictionReport>(`/v1/predictions/${prediction.id}/report`);
+    expect(report.deciles.map(({ customers }) => customers)).toEqual(Array.from({ length: 10 }, () => 1000));
+    expect(report.deciles[0]!.highest).toBeCloseTo(prediction.summary!.max, 2);
+    expect(report.actual).toMatchObject({ source: 'target-column', customers: 10_000 });
+    expect(report.actual!.metrics.r2!).toBeGreaterThan(0.7);
   });
 
   test('twelve of sixteen features missing is refused by name; a few missing and unknown categories are counted', async () => {

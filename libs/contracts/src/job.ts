@@ -67,6 +67,8 @@ export const JobLogLine = z.object({
   message: z.string(),
 });
 export type JobLogLine = z.infer<typeof JobLogLine>;
+export const JobLog = z.object({ items: z.array(JobLogLine) });
+export type JobLog = z.infer<typeof JobLog>;
 
 /** What `202 Accepted` answers: the job to poll and the resource that it makes. */
 export const Accepted = z.object({ job: Job, id: z.string().describe('id of the resource being made') });

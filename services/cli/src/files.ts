@@ -1,7 +1,7 @@
 import { access, constants, copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { CloveError, DatasetProfile, ModelManifest } from '@clove/contracts';
+import { CloveError, DatasetProfile, ImportFileName, ModelManifest } from '@clove/contracts';
 import type { DatasetFiles, SourceFile } from './local/tasks.js';
 
 /** What a model folder holds beside the model, for its report: the data that it learned from, and the ranking that it won. */
@@ -46,6 +46,22 @@ export const findFiles = async (paths: readonly string[]): Promise<SourceFile[]>
     for (const name of names) found.push({ name, path: join(path, name) });
   }
   return found;
+};
+
+/**
+ * The files of a model to send: of a folder its model.json and graphs, else the file itself.
+ * @throws CloveError 'data-unreadable' where nothing is there, 'data-empty' for a folder without a model
+ */
+export const modelFiles = async (given: string): Promise<SourceFile[]> => {
+  const path = resolve(given);
+  const found = await stat(path).catch((error: unknown) => {
+    throw new CloveError('data-unreadable', `${given}: there is no such file or folder.`, { cause: error });
+  });
+  if (!found.isDirectory()) return [{ name: basename(path), path }];
+  const there = await readdir(path);
+  const names = ImportFileName.options.filter((name) => there.includes(name));
+  if (names.length === 0) throw new CloveError('data-empty', `${given} holds neither a model.json nor a model.onnx.`);
+  return names.map((name) => ({ name, path: join(path, name) }));
 };
 
 /** The dataset in a folder that `clove ingest --local` wrote; undefined for any other path. */

@@ -162,6 +162,7 @@ describe('flags of the command line', () => {
     [['train', '--backend', 'cuda'], /--backend.*"auto", "onnx-cpu"/],
     [['ingest', '--preset', 'olistt'], /--preset.*"olist", "cdnow", "online-retail"/],
     [['ingest', '--delimiter', ';;'], /--delimiter/],
+    [['ingest', '--currency', 'euro'], /--currency.*three capital letters/],
     [['generate', '--customers', '0'], /--customers.*from 1/],
     [['start', '--port', '99999'], /--port.*65535/],
     [['train', '--model-name', '1shop'], /--model-name.*start with a letter/],
@@ -172,6 +173,11 @@ describe('flags of the command line', () => {
 
   test('arguments of commands arrive', async () => {
     expect((await parse('models', 'alias', 'shop@3', 'champion')).args).toEqual(['shop@3', 'champion']);
+    expect((await parse('models', 'rollback', 'shop', 'champion', '--reason', 'worse')).args).toEqual([
+      'shop',
+      'champion',
+    ]);
+    expect((await parse('models', 'import', './model', '--name', 'shop')).args).toEqual(['./model']);
     expect((await parse('jobs', 'cancel', 'job_x', '--json')).args).toEqual(['job_x']);
   });
 });

@@ -227,7 +227,23 @@ export const createProgram = (run: Runner): Command => {
     )
       .argument('<name@version>')
       .argument('<alias>', 'champion is what predictions use')
-      .option('--force', 'move champion though a gate fails; its history keeps that'),
+      .option('--force', 'move champion though a gate fails; its history keeps that')
+      .option('--reason <text>', 'why, for its history'),
+  );
+  gateway(
+    command(models, 'rollback', 'let an alias point where it pointed before', async (ctx, name = '', alias = '') =>
+      (await import('./commands/models.js')).rollback(ctx, name, alias),
+    )
+      .argument('<name>')
+      .argument('<alias>')
+      .option('--reason <text>', 'why, for its history'),
+  );
+  gateway(
+    command(models, 'import', 'a model folder or a model.onnx of Clove as a new version', async (ctx, path = '') =>
+      (await import('./commands/models.js')).importVersion(ctx, path),
+    )
+      .argument('<path>')
+      .option('--name <name>', 'model that gets the version, made if it is new (default: clv)'),
   );
   gateway(
     out(
@@ -245,13 +261,14 @@ export const createProgram = (run: Runner): Command => {
       .addOption(new Option('--kind <kind>', 'only these').choices(JobKind.options))
       .addOption(new Option('--limit <n>', 'how many (default: 20)').argParser(wholeNumber(1, 200))),
   );
-  const oneJob = (name: 'show' | 'watch' | 'cancel' | 'retry', description: string) =>
+  const oneJob = (name: 'show' | 'log' | 'watch' | 'cancel' | 'retry', description: string) =>
     gateway(
       command(jobs, name, description, async (ctx, id = '') =>
         (await import('./commands/jobs.js'))[name](ctx, id),
       ).argument('<id>'),
     );
   oneJob('show', 'one job, its attempts and its error');
+  oneJob('log', 'what was going on in a job');
   oneJob('watch', 'follow a job to its end');
   oneJob('cancel', 'stop a job');
   oneJob('retry', 'queue a failed or cancelled job again');

@@ -84,6 +84,7 @@ import {
   ChangePassword,
   CreateUser,
   DatasetDependents,
+  JobLog,
   JobLogLine,
   KeyScope,
   Me,
@@ -151,7 +152,6 @@ export const pages = {
 } as const;
 
 export const Runs = z.object({ items: z.array(Run) });
-export const JobLog = z.object({ items: z.array(JobLogLine) });
 export const ApiKeys = z.object({ items: z.array(ApiKey) });
 const Artifact = z.object({
   name: ArtifactName,

@@ -64,6 +64,13 @@ export const list = async (ctx: Context): Promise<void> => {
 /** `clove jobs show ID`. */
 export const show = async (ctx: Context, id: string): Promise<void> => printJob(ctx, await connect(ctx).job(id));
 
+/** `clove jobs log ID`: what was going on in it. */
+export const log = async (ctx: Context, id: string): Promise<void> => {
+  const lines = await connect(ctx).jobLog(id);
+  ctx.screen.print(...lines.items.map(({ at, message }) => `${at.slice(0, 19).replace('T', ' ')}  ${message}`));
+  ctx.screen.result(lines);
+};
+
 /** `clove jobs watch ID`: follows it to its end; the exit code is that of its outcome. */
 export const watch = async (ctx: Context, id: string): Promise<void> => {
   const client = connect(ctx);

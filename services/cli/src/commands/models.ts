@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CloveError, ModelRef, type ModelVersion } from '@clove/contracts';
+import { CloveError, ModelRef, type ModelVersion, Slug } from '@clove/contracts';
 import { type Context, given, text } from '../context.js';
-import { moveFile } from '../files.js';
+import { modelFiles, moveFile } from '../files.js';
 import { checked } from '../flags/requests.js';
 import type { GatewayClient } from '../remote/client.js';
 import { connect } from '../remote/connect.js';
@@ -104,11 +104,35 @@ export const show = async (ctx: Context, reference: string): Promise<void> => {
   ctx.screen.result({ ...model, items: versions.items });
 };
 
-/** `clove models alias NAME@VERSION ALIAS`: promotes or rolls back by moving an alias. */
+/** `clove models import PATH`: a model folder, or a model.onnx that Clove exported, as a new version. */
+export const importVersion = async (ctx: Context, path: string): Promise<void> => {
+  const client = connect(ctx);
+  const name = checked(Slug, text(ctx, 'name') ?? 'clv', []);
+  const { importModel } = await import('../remote/flows.js');
+  const version = await importModel(ctx, client, { name, files: await modelFiles(path) });
+  ctx.screen.print(
+    `${version.model}@${version.version} is there, ${version.manifest.type} for ${version.manifest.kind}. It has no evaluation yet:`,
+    `  clove evaluate --model ${version.model}@${version.version} --data FILE`,
+  );
+  ctx.screen.result(version);
+};
+
+/** `clove models rollback NAME ALIAS`: the alias goes back to where it pointed before its last move. */
+export const rollback = async (ctx: Context, name: string, alias: string): Promise<void> => {
+  const model = await connect(ctx).rollBack(name, alias, text(ctx, 'reason') ?? '');
+  ctx.screen.print(`${name}@${alias} is version ${model.aliases[alias]} again.`);
+  ctx.screen.result(model);
+};
+
+/** `clove models alias NAME@VERSION ALIAS`: promotes a version by moving an alias. */
 export const alias = async (ctx: Context, reference: string, name: string): Promise<void> => {
   const client = connect(ctx);
   const version = await resolveVersion(client, reference);
-  const model = await client.setAlias(version.model, name, version.version, given(ctx, 'force'));
+  const model = await client.setAlias(version.model, name, {
+    version: version.version,
+    force: given(ctx, 'force'),
+    reason: text(ctx, 'reason') ?? '',
+  });
   ctx.screen.print(`${version.model}@${name} is now version ${version.version}.`);
   ctx.screen.result(model);
 };

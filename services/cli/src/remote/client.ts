@@ -11,9 +11,12 @@ import {
   type IngestOptions,
   Job,
   type JobKind,
+  JobLog,
+  type JobLogLine,
   type JobStatus,
   Leaderboard,
   Model,
+  ModelImport,
   ModelVersion,
   ModelVersionSummary,
   PROBLEMS,
@@ -72,7 +75,11 @@ export type GatewayClient = {
   versions(name: string): Promise<Page<ModelVersionSummary>>;
   version(name: string, number: number): Promise<ModelVersion>;
   downloadArtifact(name: string, number: number, artifact: string, path: string): Promise<void>;
-  setAlias(name: string, alias: string, number: number, force: boolean): Promise<Model>;
+  setAlias(name: string, alias: string, move: { version: number; force: boolean; reason: string }): Promise<Model>;
+  rollBack(name: string, alias: string, reason: string): Promise<Model>;
+  importModel(name: string, files: readonly SourceFile[]): Promise<Accepted>;
+  modelImport(id: string): Promise<ModelImport>;
+  jobLog(id: string): Promise<{ items: JobLogLine[] }>;
   jobs(q: { status?: JobStatus; kind?: JobKind; limit: number }): Promise<Page<Job>>;
   job(id: string): Promise<Job>;
   cancelJob(id: string): Promise<Job>;
@@ -197,14 +204,22 @@ export const createClient = (o: { url: string; apiKey: string | undefined; signa
     version: (name, number) => get(ModelVersion, `/v1/models/${segment(name)}/versions/${number}`),
     downloadArtifact: (name, number, artifact, path) =>
       download(`/v1/models/${segment(name)}/versions/${number}/artifacts/${segment(artifact)}`, path),
-    setAlias: (name, alias, number, force) =>
-      send(Model, 'PUT', `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { version: number, force }),
+    setAlias: (name, alias, move) => send(Model, 'PUT', `/v1/models/${segment(name)}/aliases/${segment(alias)}`, move),
+    rollBack: (name, alias, reason) =>
+      send(Model, 'POST', `/v1/models/${segment(name)}/aliases/${segment(alias)}/rollback`, { reason }),
+    importModel: async (name, files) => {
+      const form = new FormData();
+      for (const file of files) form.append('file', await openAsBlob(file.path), file.name);
+      return parse(Accepted, await call(`/v1/models/${segment(name)}/versions`, { method: 'POST', body: form }));
+    },
+    modelImport: (id) => get(ModelImport, `/v1/imports/${segment(id)}`),
     jobs: (q) => {
       const query = new URLSearchParams({ limit: String(q.limit) });
       if (q.status !== undefined) query.set('status', q.status);
       if (q.kind !== undefined) query.set('kind', q.kind);
       return get(pageOf(Job), `/v1/jobs?${query}`);
     },
+    jobLog: (id) => get(JobLog, `/v1/jobs/${segment(id)}/log`),
     job: (id) => get(Job, `/v1/jobs/${segment(id)}`),
     cancelJob: async (id) => {
       // Sent after Ctrl-C too, which is when it is wanted most.

@@ -11,6 +11,7 @@ import {
   type Job,
   type Leaderboard,
   type LeaderboardReport,
+  type ModelVersion,
   type Prediction,
   type RowPage,
   type Run,
@@ -20,6 +21,7 @@ import {
   type StartRun,
 } from '@clove/contracts';
 import type { Context } from '../context.js';
+import type { SourceFile } from '../local/tasks.js';
 import { findFiles, moveFile, predictionFormat } from '../files.js';
 import { bytes, count } from '../screen/format.js';
 import { describeEpochs, describeLeaderboard, describeProfile } from '../screen/views.js';
@@ -221,4 +223,27 @@ export const predict = async (
   await client.downloadPrediction(prediction.id, predictionFormat(file), `${file}.part`);
   await moveFile(`${file}.part`, file);
   return { prediction, file, preview: await client.predictionRows(prediction.id, 5), seconds };
+};
+
+/** Sends the files of a model and waits until they are a version. */
+export const importModel = async (
+  ctx: Context,
+  client: GatewayClient,
+  i: { name: string; files: readonly SourceFile[] },
+): Promise<ModelVersion> => {
+  const { value } = await follow(
+    ctx,
+    client,
+    'import',
+    (stage) => {
+      stage(`sending ${i.files.map(({ name }) => name).join(', ')}`);
+      return client.importModel(i.name, i.files);
+    },
+    async ({ id }) => {
+      const { modelName, version } = await client.modelImport(id);
+      if (version === null) throw new CloveError('internal', `The import ${id} ended without a version.`);
+      return { value: await client.version(modelName, version), summary: `${modelName}@${version}` };
+    },
+  );
+  return value;
 };

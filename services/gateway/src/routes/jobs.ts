@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { Accepted, Job } from '@clove/contracts';
+import { Accepted, Job, JobLog } from '@clove/contracts';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { isDone, jobEvents, positionOf } from '../job-events.js';
 import { accepted, enqueue, removePrevious } from '../queueing.js';
-import { JobLog, file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
+import { file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
 
 /** A stream lives as long as its job; the reader comes back where this ends it. */
 const STREAM_LIMIT_MS = 24 * 3600 * 1000;

@@ -20,6 +20,7 @@ const CHANGED_BY: Record<Job['resource']['type'], readonly Tag[]> = {
   leaderboard: ['leaderboards', 'models', 'jobs'],
   evaluation: ['evaluations', 'jobs'],
   prediction: ['predictions', 'datasets', 'jobs'],
+  import: ['models', 'jobs'],
 };
 
 /** What a job tells while it runs, beside its state. */

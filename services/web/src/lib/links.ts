@@ -1,6 +1,6 @@
 import type { Job } from '../api/generated/clove-api.js';
 
-/** Page of what a job makes; an evaluation is shown with its version, so its job stands for it. */
+/** Page of what a job makes; an evaluation or an import is shown with its version, so its job stands for it. */
 export const resultHref = ({ id, resource }: Pick<Job, 'id' | 'resource'>): string => {
   switch (resource.type) {
     case 'dataset':
@@ -12,6 +12,7 @@ export const resultHref = ({ id, resource }: Pick<Job, 'id' | 'resource'>): stri
     case 'prediction':
       return `/predict/${resource.id}`;
     case 'evaluation':
+    case 'import':
       return `/jobs/${id}`;
   }
 };

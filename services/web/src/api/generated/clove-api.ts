@@ -309,6 +309,20 @@ const injectedRtkApi = api
         }),
         providesTags: ["models"],
       }),
+      importVersion: build.mutation<
+        ImportVersionApiResponse,
+        ImportVersionApiArg
+      >({
+        query: (queryArg) => ({
+          url: `/v1/models/${encodeURIComponent(String(queryArg.name))}/versions`,
+          method: "POST",
+          body: queryArg.importForm,
+          headers: {
+            "Idempotency-Key": queryArg["Idempotency-Key"],
+          },
+        }),
+        invalidatesTags: ["models"],
+      }),
       getVersion: build.query<GetVersionApiResponse, GetVersionApiArg>({
         query: (queryArg) => ({
           url: `/v1/models/${encodeURIComponent(String(queryArg.name))}/versions/${encodeURIComponent(String(queryArg.version))}`,
@@ -382,6 +396,12 @@ const injectedRtkApi = api
           },
         }),
         invalidatesTags: ["models"],
+      }),
+      getImport: build.query<GetImportApiResponse, GetImportApiArg>({
+        query: (queryArg) => ({
+          url: `/v1/imports/${encodeURIComponent(String(queryArg.id))}`,
+        }),
+        providesTags: ["models"],
       }),
       startPrediction: build.mutation<
         StartPredictionApiResponse,
@@ -762,6 +782,14 @@ export type ListVersionsApiArg = {
   limit?: number;
   name: string;
 };
+export type ImportVersionApiResponse =
+  /** status 202 Stored; a job checks and registers it */ Accepted;
+export type ImportVersionApiArg = {
+  name: string;
+  /** The same key with the same request gets the first answer again, and nothing is done twice */
+  "Idempotency-Key"?: string;
+  importForm: ImportForm;
+};
 export type GetVersionApiResponse = /** status 200 The version */ ModelVersion;
 export type GetVersionApiArg = {
   name: string;
@@ -810,6 +838,10 @@ export type RollBackAliasApiArg = {
   /** The same key with the same request gets the first answer again, and nothing is done twice */
   "Idempotency-Key"?: string;
   rollBack: RollBack;
+};
+export type GetImportApiResponse = /** status 200 The import */ ModelImport;
+export type GetImportApiArg = {
+  id: string;
 };
 export type StartPredictionApiResponse =
   /** status 202 Accepted; a job scores, after the ingest of what was uploaded */ Accepted;
@@ -1030,7 +1062,7 @@ export type ApiKeys = {
   items: ApiKey[];
 };
 export type JobKind =
-  "ingest" | "train" | "leaderboard" | "evaluate" | "predict";
+  "ingest" | "train" | "leaderboard" | "evaluate" | "predict" | "import";
 export type JobStatus =
   "queued" | "running" | "succeeded" | "failed" | "cancelled";
 export type JobError = {
@@ -1056,7 +1088,13 @@ export type Job = {
   stage: string;
   /** what the job makes */
   resource: {
-    type: "dataset" | "run" | "leaderboard" | "evaluation" | "prediction";
+    type:
+      | "dataset"
+      | "run"
+      | "leaderboard"
+      | "evaluation"
+      | "prediction"
+      | "import";
     id: string;
   };
   attempts: JobAttempt[];
@@ -1902,6 +1940,8 @@ export type ModelVersionSummary = {
   runId: string | null;
   /** the leaderboard that it won; its report is there */
   leaderboardId: string | null;
+  /** what made it; an imported one was trained elsewhere */
+  source: "run" | "leaderboard" | "imported";
   aliases: string[];
   createdAt: string;
   type: ModelType;
@@ -1911,6 +1951,9 @@ export type ModelVersionSummary = {
 export type VersionPage = {
   items: ModelVersionSummary[];
   next: string | null;
+};
+export type ImportForm = {
+  file: Blob[];
 };
 export type NumericFeature = {
   kind: "numeric";
@@ -2079,8 +2122,11 @@ export type ModelVersion = {
   runId: string | null;
   /** the leaderboard that it won; its report is there */
   leaderboardId: string | null;
+  /** what made it; an imported one was trained elsewhere */
+  source: "run" | "leaderboard" | "imported";
   aliases: string[];
   manifest: ModelManifest;
+  /** the one that it was made with; of an imported one the newest */
   evaluation: EvaluationReport | null;
   /** whether `champion` may move to it now, and why not */
   gates: GateResult[];
@@ -2154,6 +2200,25 @@ export type AliasPreview = {
 export type RollBack = {
   /** why, for the history of the alias */
   reason?: string | undefined;
+};
+export type ModelImport = {
+  id: string;
+  jobId: string;
+  status: JobStatus;
+  modelName: string;
+  files: {
+    name:
+      | "model.onnx"
+      | "model-2.onnx"
+      | "model-3.onnx"
+      | "model-4.onnx"
+      | "model.json";
+    bytes: number;
+  }[];
+  versionId: string | null;
+  /** number of the version, once there is one */
+  version: number | null;
+  createdAt: string;
 };
 export type StartPrediction = {
   datasetId: string;
@@ -2360,6 +2425,7 @@ export const {
   useListModelsQuery,
   useGetModelQuery,
   useListVersionsQuery,
+  useImportVersionMutation,
   useGetVersionQuery,
   useGetVersionMetricsQuery,
   useListArtifactsQuery,
@@ -2368,6 +2434,7 @@ export const {
   useRemoveAliasMutation,
   usePreviewAliasQuery,
   useRollBackAliasMutation,
+  useGetImportQuery,
   useStartPredictionMutation,
   useListPredictionsQuery,
   useGetPredictionQuery,

@@ -7,6 +7,7 @@ export const KINDS: Record<JobKind, string> = {
   leaderboard: 'Leaderboard',
   evaluate: 'Evaluation',
   predict: 'Prediction',
+  import: 'Model import',
 };
 
 /** What a job's result is called on a button. */
@@ -16,6 +17,7 @@ export const RESULTS: Record<Job['resource']['type'], string> = {
   leaderboard: 'leaderboard',
   evaluation: 'evaluation',
   prediction: 'prediction',
+  import: 'import',
 };
 
 /** Seconds that a job has been at work, up to now where it still is; null where it has not begun. */
