@@ -112,9 +112,9 @@ const setupOnnxCuda = async ({ limitSeconds }) => {
   const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
   say('onnx-cuda: fetching the CUDA 12 provider');
   const folder = path.dirname(manifest);
-  // By the environment too: it may say "skip", for the installs that fetch nothing.
-  const env = { ONNXRUNTIME_NODE_INSTALL: 'cuda12', ONNXRUNTIME_NODE_INSTALL_CUDA: '' };
-  await run(process.execPath, ['script/install', '--onnxruntime-node-install=cuda12'], {
+  // What the platform has, which is CUDA 12. In the environment: it comes before flags, and may say "skip".
+  const env = { ONNXRUNTIME_NODE_INSTALL: 'true' };
+  await run(process.execPath, ['script/install'], {
     cwd: folder,
     env,
     limitSeconds,

@@ -174,16 +174,19 @@ describe('a train job', () => {
     expect(await readdir(scratchDir)).toEqual([]);
   });
 
-  test('that is cancelled leaves no checkpoint', async () => {
+  test.each([
+    ['is cancelled leaves no checkpoint', 'cancelled', false],
+    ['is given to another worker leaves it its checkpoint', 'conflict', true],
+  ] as const)('that %s', async (_, code, left) => {
     const run = await startedRun(await readyDataset({ generator: 'features', customers: 100, seed: 4 }), {
       epochs: 500,
     });
     const stop = new AbortController();
     const halted = handle(run, stop.signal, (stage) => {
-      if (stage.startsWith('epoch 3 ')) stop.abort(new CloveError('cancelled', 'The job was cancelled.'));
+      if (stage.startsWith('epoch 3 ')) stop.abort(new CloveError(code, 'Aborted.'));
     });
-    await expect(halted).rejects.toMatchObject({ code: 'cancelled' });
-    expect(await artifacts.stat(artifactKeys.checkpoint(run.runId))).toBeNull();
+    await expect(halted).rejects.toMatchObject({ code });
+    expect((await artifacts.stat(artifactKeys.checkpoint(run.runId))) !== null).toBe(left);
   });
 
   test('that fails throws what the core threw across the thread, and leaves nothing', async () => {

@@ -97,13 +97,22 @@ export const trainHandler =
       await artifacts.remove(checkpointKey);
     } catch (error) {
       await keeping.done();
-      // What stopped the training for good would stop it again; a stopped worker, a crash or a full disk would not.
-      if (error instanceof CloveError && !error.retryable) await artifacts.remove(checkpointKey);
+      if (endsForGood(error, signal)) await artifacts.remove(checkpointKey);
       throw error;
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
   };
+
+/**
+ * Whether a training that threw is not to be gone on with: the user cancelled it, or what it says would be said again. A
+ * worker that is stopped or has lost the job leaves it to another; a crash or a full disk may pass.
+ */
+const endsForGood = (error: unknown, signal: AbortSignal): boolean => {
+  const why: unknown = signal.aborted ? signal.reason : error;
+  if (!(why instanceof CloveError)) return false;
+  return signal.aborted ? why.code === 'cancelled' : !why.retryable;
+};
 
 /** Calls `write` for one item after the other; `done` waits for all and throws what the first failure threw. */
 const inOrder = <T>(write: (item: T) => Promise<void>) => {
