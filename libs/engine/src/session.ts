@@ -67,7 +67,8 @@ export async function openSession(onnx: Uint8Array, threads: number, device?: De
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
+      // What a device refuses is thrown; said once is enough.
+      logSeverityLevel: elsewhere === undefined ? 3 : 4,
     }),
   );
   return {
