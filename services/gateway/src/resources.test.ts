@@ -4,6 +4,7 @@ import {
   AliasMove,
   AliasPreview,
   Dataset,
+  DatasetDependents,
   DatasetProfile,
   Evaluation,
   Job,
@@ -103,6 +104,35 @@ describe('datasets', () => {
     expect(await onDisk('datasets')).not.toContain(id);
   });
 
+  test('say what was made of them, and which jobs keep them from being deleted', async () => {
+    const datasetId = await generated();
+    const none = { runs: 0, leaderboards: 0, evaluations: 0, predictions: 0, models: [], activeJobs: [] };
+    const dependents = async () => DatasetDependents.parse(await get(`/v1/datasets/${datasetId}/dependents`));
+    expect(await dependents()).toEqual(none);
+    await trained(datasetId, 'dependent');
+    const { job } = await accept('/v1/predictions', { datasetId, model: 'dependent' });
+    expect(await dependents()).toEqual({
+      ...none,
+      runs: 1,
+      evaluations: 1, // the run's own
+      predictions: 1,
+      models: ['dependent@1'],
+      activeJobs: [{ id: job.id, kind: 'predict', status: 'queued' }],
+    });
+    expect(await refused('DELETE', `/v1/datasets/${datasetId}`)).toMatchObject({ code: 'conflict' });
+    await accept(`/v1/jobs/${job.id}/cancel`, {});
+    expect((await dependents()).activeJobs).toEqual([]);
+    expect((await call(gateway.app, 'DELETE', `/v1/datasets/${datasetId}`)).statusCode).toBe(204);
+  });
+
+  test('have a currency where one was given', async () => {
+    const { id } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1, currency: 'BRL' });
+    expect(Dataset.parse(await get(`/v1/datasets/${id}`)).currency).toBe('BRL');
+    expect(Dataset.parse(await get(`/v1/datasets/${await generated()}`)).currency).toBeNull();
+    const wrong = { generator: 'features', customers: 1, currency: 'euro' };
+    expect((await refused('POST', '/v1/datasets/generate', wrong)).errors?.[0]?.pointer).toBe('/currency');
+  });
+
   test('list by cursor: every one once, newest first', async () => {
     const made = [];
     for (let i = 0; i < 5; i += 1)
@@ -124,6 +154,28 @@ describe('datasets', () => {
 });
 
 describe('runs, models and evaluations', () => {
+  test('runs are compared side by side in the order asked for, and listed by model and status', async () => {
+    const datasetId = await generated();
+    const made = [];
+    for (const modelName of ['left', 'right']) {
+      const { id, job } = await accept('/v1/runs', { datasetId, modelName });
+      if (modelName === 'right') await gateway.work.train(job.id, id);
+      made.push(id);
+    }
+    const [left, right] = made as [string, string];
+    const compare = (ids: string[]) => `/v1/runs/compare?ids=${ids.join(',')}`;
+    const { items } = (await get(compare([right, left]))) as { items: unknown[] };
+    expect(Run.array().parse(items)).toEqual([await get(`/v1/runs/${right}`), await get(`/v1/runs/${left}`)]);
+    expect(await refused('GET', compare([`run_${'0'.repeat(22)}`]))).toMatchObject({ code: 'not-found' });
+    expect(await refused('GET', compare(['x']))).toMatchObject({ code: 'invalid-input' });
+    const ids = async (query: string) =>
+      pageOf(RunSummary)
+        .parse(await get(`/v1/runs?datasetId=${datasetId}&${query}`))
+        .items.map(({ id }) => id);
+    expect(await ids('modelName=left')).toEqual([left]);
+    expect(await ids('status=succeeded')).toEqual([right]);
+  });
+
   test('a training makes a version that can be read, promoted and downloaded', async () => {
     const datasetId = await generated();
     const { id, job } = await accept('/v1/runs', { datasetId, modelName: 'shop', epochs: 3, hidden: [8] });
@@ -542,6 +594,20 @@ describe('jobs', () => {
     expect(await refused('GET', `/v1/datasets/${id}/profile`)).toMatchObject({ code: 'conflict' });
     await accept(`/v1/jobs/${job.id}/retry`, {});
     expect(Dataset.parse(await get(`/v1/datasets/${id}`)).status).toBe('pending');
+  });
+
+  test('are polled by ETag: 304 while nothing has changed, the whole again once something has', async () => {
+    const { job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
+    for (const url of [`/v1/jobs/${job.id}`, '/v1/jobs?limit=5']) {
+      const first = await call(gateway.app, 'GET', url);
+      const known = { 'if-none-match': String(first.headers.etag) };
+      const second = await call(gateway.app, 'GET', url, undefined, known);
+      expect([second.statusCode, second.body]).toEqual([304, '']);
+      await gateway.gateway.registry.jobs.start(job.id, 'a test');
+      const third = await call(gateway.app, 'GET', url, undefined, known);
+      expect(third.statusCode).toBe(200);
+      expect(third.headers.etag).not.toBe(first.headers.etag);
+    }
   });
 
   test('are listed by status and kind', async () => {
