@@ -32,6 +32,10 @@ const pages: RouteObject[] = [
     path: 'training/new',
     lazy: async () => ({ Component: (await import('../pages/training/new-run-page.js')).NewRunPage }),
   },
+  {
+    path: 'training/compare',
+    lazy: async () => ({ Component: (await import('../pages/training/compare-page.js')).ComparePage }),
+  },
   { path: 'training/:id', lazy: async () => ({ Component: (await import('../pages/training/run-page.js')).RunPage }) },
   {
     path: 'leaderboards',

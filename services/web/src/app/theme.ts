@@ -51,7 +51,7 @@ export const theme = createTheme({
           '*, *::before, *::after': {
             animationDuration: '0.01ms !important',
             animationIterationCount: '1 !important',
-            transitionDuration: '0.01ms !important',
+            transitionDuration: '0s !important',
           },
         },
       },
@@ -67,7 +67,13 @@ export const theme = createTheme({
     MuiTextField: { defaultProps: { size: 'small' } },
     MuiFormControl: { defaultProps: { size: 'small' } },
     MuiChip: { styleOverrides: { root: { fontWeight: 550 } } },
-    MuiTableCell: { styleOverrides: { head: { fontWeight: 600 } } },
+    MuiTableCell: {
+      styleOverrides: {
+        head: { fontWeight: 600 },
+        // the outer columns end where the card's heading does
+        root: { '&:first-of-type': { paddingLeft: 20 }, '&:last-of-type': { paddingRight: 20 } },
+      },
+    },
     MuiAlert: { styleOverrides: { root: { alignItems: 'flex-start' } } },
     MuiLink: { defaultProps: { underline: 'hover' } },
     MuiDialog: { defaultProps: { fullWidth: true, maxWidth: 'sm' } },

@@ -218,6 +218,8 @@ export function RowsTable({
           sortingMode="server"
           sortModel={query.sort === undefined ? [] : [{ field: query.sort, sort: query.order }]}
           onSortModelChange={([first]) => {
+            // before the columns are known the grid takes a sort by one of them away
+            if (names === undefined) return;
             const { sort: _before, ...rest } = query;
             onQuery({
               ...rest,

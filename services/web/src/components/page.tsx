@@ -120,7 +120,7 @@ export function Facts({ items }: { items: readonly { label: string; value: React
   return (
     <Box
       component="dl"
-      sx={{ m: 0, display: 'grid', gap: 2, gridTemplateColumns: 'repeat(auto-fill, minmax(min(100%, 140px), 1fr))' }}
+      sx={{ m: 0, display: 'grid', gap: 2, gridTemplateColumns: 'repeat(auto-fill, minmax(min(100%, 125px), 1fr))' }}
     >
       {items.map(({ label, value, hint }) => (
         <Box key={label}>

@@ -163,14 +163,14 @@ function Contents({ dataset }: { dataset: Dataset }) {
 }
 
 function factsOf(profile: DatasetProfile) {
-  const { kind, rows, customers, orders, firstTime, lastTime, totalAmount } = profile;
+  const { kind, rows, customers, orders, firstTime, lastTime, totalAmount, currency } = profile;
   const orderFacts =
     kind === 'transactions'
       ? [
           { label: 'Orders', value: formatCount(orders) },
           { label: 'From', value: formatDay(firstTime?.slice(0, 10)) },
           { label: 'To', value: formatDay(lastTime?.slice(0, 10)) },
-          { label: 'Total spend', value: formatMoney(totalAmount) },
+          { label: 'Total spend', value: formatMoney(totalAmount, currency) },
         ]
       : [{ label: 'Target', value: profile.targetColumn ?? 'none' }];
   return [

@@ -50,9 +50,10 @@ type Plan = {
   mapping: TransactionMapping;
   idColumn: string;
   targetColumn: string;
+  currency: string;
 };
 
-const EMPTY: Plan = { kind: 'transactions', preset: '', mapping: {}, idColumn: '', targetColumn: '' };
+const EMPTY: Plan = { kind: 'transactions', preset: '', mapping: {}, idColumn: '', targetColumn: '', currency: '' };
 
 /** What the header says, as a plan that the user may correct. */
 function planFor(heads: readonly (FileHead | null)[]): Plan {
@@ -122,6 +123,7 @@ export function UploadWizard() {
       ...(mapped ? { mapping: plan.mapping } : {}),
       ...(features && plan.idColumn !== '' ? { idColumn: plan.idColumn } : {}),
       ...(features && plan.targetColumn !== '' ? { targetColumn: plan.targetColumn } : {}),
+      ...(plan.currency.length === 3 ? { currency: plan.currency } : {}),
     };
     const form = new FormData();
     if (name.trim() !== '') form.append('name', name.trim());
@@ -259,6 +261,21 @@ function PlanForm({ plan, head, onPlan }: { plan: Plan; head: FileHead | null; o
             <MenuItem value="features">A customer</MenuItem>
           </TextField>
         ) : null}
+        <TextField
+          label="Currency"
+          value={plan.currency}
+          onChange={(event) =>
+            onPlan({
+              ...plan,
+              currency: event.target.value
+                .replace(/[^a-z]/gi, '')
+                .slice(0, 3)
+                .toUpperCase(),
+            })
+          }
+          placeholder="EUR"
+          helperText="Optional: how amounts are shown"
+        />
       </Box>
       {head === null && plan.preset === '' ? (
         <Alert severity="info" variant="outlined">

@@ -83,6 +83,7 @@ export function Overview({ here }: { here: Here }) {
         }
       >
         <Latest
+          label="Latest predictions"
           columns={['Model', 'State', 'Customers', 'Expected spend', 'Made']}
           rows={here.predictions.slice(0, SHOWN).map((prediction) => ({
             key: prediction.id,
@@ -100,6 +101,7 @@ export function Overview({ here }: { here: Here }) {
       </Section>
       <Section flush title="Latest trainings">
         <Latest
+          label="Latest trainings"
           columns={['Model', 'State', 'Type', 'Version', 'Made']}
           rows={here.runs.slice(0, SHOWN).map((run) => ({
             key: run.id,
@@ -136,14 +138,16 @@ function Tile({ to, label, items }: { to: string; label: string; items: readonly
 }
 
 function Latest({
+  label,
   columns,
   rows,
 }: {
+  label: string;
   columns: readonly string[];
   rows: readonly { key: string; cells: readonly ReactNode[] }[];
 }) {
   return (
-    <TableContainer>
+    <TableContainer tabIndex={0} role="region" aria-label={label}>
       <Table size="small">
         <TableHead>
           <TableRow>

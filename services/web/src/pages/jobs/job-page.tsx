@@ -1,18 +1,9 @@
-import {
-  Box,
-  Button,
-  Table,
-  TableBody,
-  TableCell,
-  TableContainer,
-  TableHead,
-  TableRow,
-  Typography,
-} from '@mui/material';
+import { Button, Table, TableBody, TableCell, TableContainer, TableHead, TableRow, Typography } from '@mui/material';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
-import { type Job, type JobLogLine, useGetJobLogQuery } from '../../api/generated/clove-api.js';
+import type { Job, JobLogLine } from '../../api/generated/clove-api.js';
 import { useLiveJob } from '../../api/jobs.js';
+import { JobLog } from '../../components/job-log.js';
 import { JobProgress } from '../../components/job-progress.js';
 import { Facts, Page, Section } from '../../components/page.js';
 import { ErrorView, LoadingView } from '../../components/states.js';
@@ -81,15 +72,15 @@ export function JobPage() {
           <Attempts job={job} />
         </Section>
       )}
-      <Log key={job.attempts.length} id={job.id} told={lines} />
+      <JobLog key={job.attempts.length} id={job.id} told={lines} />
     </Page>
   );
 }
 
 function Attempts({ job }: { job: Job }) {
   return (
-    <TableContainer>
-      <Table size="small" aria-label="Attempts">
+    <TableContainer tabIndex={0} role="region" aria-label="Attempts">
+      <Table size="small">
         <TableHead>
           <TableRow>
             <TableCell>No.</TableCell>
@@ -116,41 +107,5 @@ function Attempts({ job }: { job: Job }) {
         </TableBody>
       </Table>
     </TableContainer>
-  );
-}
-
-/** What the job has written down: what was there, and what it tells now. */
-function Log({ id, told }: { id: string; told: readonly JobLogLine[] }) {
-  const { data } = useGetJobLogQuery({ id });
-  const known = data?.items ?? [];
-  const last = known.at(-1)?.number ?? 0;
-  const lines = [...known, ...told.filter(({ number }) => number > last)];
-  if (lines.length === 0) return null;
-  return (
-    <Section title="Log">
-      <Box
-        component="pre"
-        tabIndex={0}
-        role="region"
-        aria-label="Log"
-        sx={{
-          m: 0,
-          maxHeight: 360,
-          overflow: 'auto',
-          fontSize: '0.8125rem',
-          fontFamily: 'ui-monospace, monospace',
-          whiteSpace: 'pre-wrap',
-        }}
-      >
-        {lines.map(({ number, at, message }) => (
-          <div key={number}>
-            <Box component="span" sx={{ color: 'text.secondary' }}>
-              {formatInstant(at)}
-            </Box>{' '}
-            {message}
-          </div>
-        ))}
-      </Box>
-    </Section>
   );
 }

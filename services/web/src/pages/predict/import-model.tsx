@@ -19,16 +19,18 @@ export function ImportModel({ onClose, onImported }: ImportModelProps) {
   const upload = useUpload<Accepted>();
   const [files, setFiles] = useState<File[]>([]);
   const [name, setName] = useState('imported');
-  const [jobId, setJobId] = useState<string | undefined>();
+  const [accepted, setAccepted] = useState<Accepted | undefined>();
+  const jobId = accepted?.job.id;
   const { job } = useLiveJob(jobId);
   const dispatch = useAppDispatch();
   const succeeded = job?.status === 'succeeded';
   useEffect(() => {
     if (!succeeded) return;
     const finish = async () => {
-      const { data } = await dispatch(cloveApi.endpoints.getModel.initiate({ name }, { forceRefetch: true }));
-      if (data?.latestVersion === undefined || data.latestVersion === null) return;
-      onImported(`${name}@${data.latestVersion}`);
+      const id = accepted?.id ?? '';
+      const { data } = await dispatch(cloveApi.endpoints.getImport.initiate({ id }, { forceRefetch: true }));
+      if (data?.version === undefined || data.version === null) return;
+      onImported(`${data.modelName}@${data.version}`);
       onClose();
     };
     void finish();
@@ -38,8 +40,7 @@ export function ImportModel({ onClose, onImported }: ImportModelProps) {
   const send = async () => {
     const form = new FormData();
     for (const file of files) form.append('file', file);
-    const accepted = await upload.send(`/v1/models/${encodeURIComponent(name)}/versions`, form);
-    if (accepted !== undefined) setJobId(accepted.job.id);
+    setAccepted(await upload.send(`/v1/models/${encodeURIComponent(name)}/versions`, form));
   };
   const sending = upload.state.phase === 'sending';
   return (

@@ -1,7 +1,7 @@
-import { Button, Chip, MenuItem, Stack, TextField } from '@mui/material';
+import { Button, Chip, Link, MenuItem, Stack, TextField } from '@mui/material';
 import { type Tier, isTerminal } from '@clove/contracts';
 import { useState } from 'react';
-import { Link, useParams } from 'react-router';
+import { Link as RouterLink, useParams } from 'react-router';
 import {
   type Prediction,
   useGetDatasetQuery,
@@ -54,9 +54,17 @@ function About({ prediction }: { prediction: Prediction }) {
   const { data: dataset } = useGetDatasetQuery({ id: datasetId ?? '' }, { skip: datasetId === null });
   return (
     <>
-      {dataset === undefined ? 'The data was deleted' : <Link to={`/datasets/${dataset.id}`}>{dataset.name}</Link>}
+      {dataset === undefined ? (
+        'The data was deleted'
+      ) : (
+        <Link component={RouterLink} to={`/datasets/${dataset.id}`}>
+          {dataset.name}
+        </Link>
+      )}
       {asOf === null ? '' : `, seen up to ${formatDay(asOf)}`}, {formatInstant(createdAt)},{' '}
-      <Link to={`/models/${encodeURIComponent(model)}/${version}`}>about the model</Link>
+      <Link component={RouterLink} to={`/models/${encodeURIComponent(model)}/${version}`}>
+        about the model
+      </Link>
     </>
   );
 }
