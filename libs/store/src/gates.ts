@@ -68,17 +68,16 @@ async function championOf(
 ): Promise<GateReference | null> {
   const alias = await tx.modelAlias.findUnique({
     where: { modelId_alias: { modelId, alias: 'champion' } },
-    select: {
-      number: true,
-      model: { select: { name: true } },
-      version: {
-        select: { evaluations: { orderBy: { createdAt: 'desc' }, select: { report: true, datasetId: true } } },
-      },
-    },
+    include: { model: { select: { name: true } } },
   });
   if (alias === null || alias.number === number) return null;
   const name = `the champion ${alias.model.name}@${alias.number}`;
-  const evaluations = alias.version.evaluations.flatMap((row): GateReference[] => {
+  const reports = await tx.evaluation.findMany({
+    where: { version: { modelId, number: alias.number } },
+    orderBy: { createdAt: 'desc' },
+    select: { report: true, datasetId: true },
+  });
+  const evaluations = reports.flatMap((row): GateReference[] => {
     if (row.report === null) return [];
     const { protocol, metrics } = shown(EvaluationReport, row.report, `evaluation of ${name}`);
     const elsewhere = row.datasetId === datasetId ? '' : ' of another dataset';

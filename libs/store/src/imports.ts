@@ -70,9 +70,9 @@ export function openImports(db: Database): Imports {
       check(ModelManifest, version.manifest, 'model manifest');
       await db.$transaction(async (tx) => {
         await tx.$queryRaw`SELECT id FROM model_imports WHERE id = ${id} FOR UPDATE`;
-        const row = await tx.modelImport.findUnique({ where: { id }, include: { ...withParts } });
+        const row = await tx.modelImport.findUnique({ where: { id }, include: { job: true } });
         if (row === null) throw notFound('import', id);
-        if (row.version !== null) return;
+        if ((await tx.modelVersion.count({ where: { importId: id } })) > 0) return;
         refuseEnded(row.job);
         await addVersion(tx, row.modelName, { importId: id }, null, { ...version, evaluation: null });
       });

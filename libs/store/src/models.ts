@@ -117,16 +117,9 @@ async function keepMove(
   await tx.aliasMove.create({ data: { id: newId('aliasMove'), ...move, gates: json(gates) } });
 }
 
-/** A version with what its summary and the gates look at. */
-async function numbered(tx: Queryable, modelId: string, name: string, number: number) {
-  const version =
-    number > MAX_NUMBER
-      ? null
-      : await tx.modelVersion.findUnique({
-          where: { modelId_number: { modelId, number } },
-          include: withParts,
-          omit: { manifest: true, artifacts: true },
-        });
+/** A version that is there; 'not-found' where it is not. */
+async function numbered<T>(found: Promise<T | null> | null, name: string, number: number): Promise<T> {
+  const version = await found;
   if (version === null) throw notFound('model version', `${name}@${number}`);
   return version;
 }
@@ -146,7 +139,10 @@ async function move(
   },
 ): Promise<void> {
   const { modelId, name, alias, number, former, force, movedBy, reason } = to;
-  const version = await numbered(tx, modelId, name, number);
+  const where = { modelId_number: { modelId, number } };
+  // one relation only: Prisma asks for several at once, and the connection of a transaction answers one after the other
+  const found = number > MAX_NUMBER ? null : tx.modelVersion.findUnique({ where, include: withOwnEvaluation });
+  const version = await numbered(found, name, number);
   if (former === number) return;
   const gates = alias === CHAMPION ? await gatesOf(tx, version) : [];
   const failed = gates.filter(({ passed }) => !passed);
@@ -234,8 +230,13 @@ export function openModels(db: Database): Models {
       check(Slug, alias, 'alias');
       const { id: modelId, aliases } = await get(db, name);
       const former = aliases.find((known) => known.alias === alias)?.number ?? null;
-      const to = await numbered(db, modelId, name, number);
-      const from = former === null || former === number ? to : await numbered(db, modelId, name, former);
+      const summaryOf = (wanted: number) => {
+        const where = { modelId_number: { modelId, number: wanted } };
+        const omit = { manifest: true, artifacts: true } as const;
+        return wanted > MAX_NUMBER ? null : db.modelVersion.findUnique({ where, include: withParts, omit });
+      };
+      const to = await numbered(summaryOf(number), name, number);
+      const from = former === null || former === number ? to : await numbered(summaryOf(former), name, former);
       const gates = alias === CHAMPION && former !== number ? await gatesOf(db, to) : [];
       return {
         alias,
