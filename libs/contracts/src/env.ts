@@ -55,6 +55,12 @@ export const WorkerEnv = ServiceEnv.extend({
     .max(256)
     .optional()
     .describe('native threads a job may use; all cores when left out'),
+  SHARD_ROWS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(1_000_000)
+    .describe('a prediction of more rows than this is shared among all scorers, in shards of so many rows at most'),
   HEALTH_PORT: z.coerce
     .number()
     .int()

@@ -22,6 +22,24 @@ export const JOBS = {
 export type JobKind = keyof typeof JOBS;
 export type JobPayload<K extends JobKind> = z.infer<(typeof JOBS)[K]['payload']>;
 export type QueueName = (typeof JOBS)[JobKind]['queue'];
+
+/** What is done with a shard of a large prediction: its rows are scored, then, once all shards are, ranked and written. */
+export const ShardStep = z.enum(['score', 'write']);
+export type ShardStep = z.infer<typeof ShardStep>;
+
+/**
+ * Parts of a job that any worker of its queue may do, as the queue carries them: one of a kind in JOBS is their parent and
+ * goes on once all have ended. They have no rows among the jobs; their payload names the parent's.
+ */
+export const JOB_PARTS = {
+  shard: {
+    of: 'predict',
+    queue: 'score',
+    attempts: 3,
+    payload: z.object({ ...base, predictionId: idOf('prd'), shard: z.number().int().min(0), step: ShardStep }),
+  },
+} as const;
+export type ShardPayload = z.infer<typeof JOB_PARTS.shard.payload>;
 export const JobKind = z.enum(['ingest', 'train', 'leaderboard', 'evaluate', 'predict', 'import']);
 
 /** Why a job failed: `code` is stable, `message` says what to do. */

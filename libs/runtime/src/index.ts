@@ -11,6 +11,7 @@ export {
   type Handlers,
   type JobContext,
   type JobLedger,
+  type ParentContext,
   type WorkerHost,
   type WorkerOptions,
 } from './worker.js';

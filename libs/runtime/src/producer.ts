@@ -50,8 +50,13 @@ const idOf = (jobId: string, attempt: number): string => `${jobId}-${attempt}`;
 
 const optionsOf = (kind: JobKind, jobId: string, attempt: number): JobsOptions => ({
   ...KEEP,
+  ...deliveryOptions(JOBS[kind].attempts),
   jobId: idOf(jobId, attempt),
-  attempts: JOBS[kind].attempts,
+});
+
+/** How a delivery that failed in passing is tried again. */
+export const deliveryOptions = (attempts: number): Pick<JobsOptions, 'attempts' | 'backoff'> => ({
+  attempts,
   // 1 s, 2 s, 4 s …, each shortened by up to a half so that jobs which failed together do not come back together.
   backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
 });

@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { CloveError, type JobError, type JobPayload, type JobStatus } from '@clove/contracts';
+import {
+  CloveError,
+  type JobError,
+  type JobPayload,
+  type JobStatus,
+  type ShardStep,
+  type ShardPayload,
+} from '@clove/contracts';
 import { Queue } from 'bullmq';
 import { afterAll, afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { createLogger } from './logger.js';
 import { createProducer, reconcile } from './producer.js';
 import { startAnswering } from './questions.js';
 import { connectRedis } from './redis.js';
-import { startWorker, type JobContext, type JobLedger, type WorkerHost } from './worker.js';
+import { startWorker, type Handlers, type JobContext, type JobLedger, type Moves, type WorkerHost } from './worker.js';
 
 const redisUrl = inject('redisUrl');
 const prefix = `t-${randomUUID()}`;
@@ -51,6 +58,30 @@ class MemoryLedger implements JobLedger {
   async cancelled(jobId: string) {
     this.write(jobId, 'cancelled');
   }
+  async wait(jobId: string) {
+    this.write(jobId, 'running');
+  }
+  shard(shard: number, step: ShardStep): Moves {
+    const key = `${step} ${shard}`;
+    return {
+      start: async (jobId) => {
+        const status = this.status.get(jobId) ?? 'queued';
+        if (status !== 'running') return { outcome: 'skip', status };
+        this.shards.push(`${key} begins`);
+        return { outcome: 'started', attempt: 1 };
+      },
+      beat: async (jobId) => ({
+        cancelRequested: this.cancelling.has(jobId) || this.status.get(jobId) !== 'running',
+      }),
+      succeed: async () => void this.shards.push(`${key} ends`),
+      fail: async (jobId, error, { final }) => {
+        this.errors.push({ error, final });
+        if (final) this.write(jobId, 'failed');
+      },
+      cancelled: async (jobId) => this.write(jobId, 'cancelled'),
+    };
+  }
+  readonly shards: string[] = [];
   private write(jobId: string, status: JobStatus) {
     this.status.set(jobId, status);
     this.writes.push(status);
@@ -308,7 +339,12 @@ describe('the producer', () => {
         ledger,
         logger,
         concurrency: 1,
-        handlers: { predict: async () => void order.push('predict'), evaluate: async () => {}, import: async () => {} },
+        handlers: {
+          predict: async () => void order.push('predict'),
+          evaluate: async () => {},
+          import: async () => {},
+          shard: async () => {},
+        },
       });
       hosts.push(scorer);
       await scorer.ready();
@@ -413,5 +449,71 @@ describe('questions', () => {
     await until(async () => (await queue.getWaitingCount()) === 0);
     await queue.close();
     connection.disconnect();
+  });
+});
+
+describe('a job that gives out shards', () => {
+  const shardsOf = (payload: JobPayload<'predict'>, step: ShardStep): ShardPayload[] =>
+    [0, 1, 2].map((shard) => ({ ...payload, shard, step }));
+  const scorer = (
+    ledger: MemoryLedger,
+    handlers: Pick<Handlers<'score'>, 'predict' | 'shard'>,
+    discarded: string[] = [],
+  ): void => {
+    hosts.push(
+      startWorker({
+        redisUrl,
+        prefix,
+        service: 'scorer',
+        queue: 'score',
+        ledger,
+        logger,
+        concurrency: 1,
+        handlers: { ...handlers, evaluate: async () => {}, import: async () => {} },
+        discard: async (kind) => void discarded.push(kind),
+      }),
+    );
+  };
+
+  test('goes on once all have ended, step by step, and its one attempt succeeds', async () => {
+    const ledger = new MemoryLedger();
+    const job = predictJob();
+    const steps = ['score', 'write'] as const;
+    let calls = 0;
+    scorer(ledger, {
+      predict: async (payload, ctx) => {
+        const step = steps[calls];
+        calls += 1;
+        if (step !== undefined) ctx.giveOut(shardsOf(payload, step));
+      },
+      shard: async () => {},
+    });
+    await producer.enqueue('predict', job, { attempt: 1 });
+    await until(() => ledger.status.get(job.jobId) === 'succeeded');
+    expect(calls).toBe(3);
+    expect(ledger.shards.filter((line) => line.endsWith('ends'))).toEqual(
+      steps.flatMap((step) => [0, 1, 2].map((shard) => `${step} ${shard} ends`)),
+    );
+  });
+
+  test('is failed by a shard that cannot be done; what is left of it is discarded once the others have ended', async () => {
+    const ledger = new MemoryLedger();
+    const job = predictJob();
+    const discarded: string[] = [];
+    scorer(
+      ledger,
+      {
+        predict: async (payload, ctx) => ctx.giveOut(shardsOf(payload, 'score')),
+        shard: async ({ shard }) => {
+          if (shard === 1) throw new CloveError('internal', 'no number', { retryable: false });
+        },
+      },
+      discarded,
+    );
+    await producer.enqueue('predict', job, { attempt: 1 });
+    await until(() => discarded.length > 0);
+    expect(ledger.status.get(job.jobId)).toBe('failed');
+    expect(ledger.errors).toMatchObject([{ error: { message: 'no number' }, final: true }]);
+    expect(ledger.shards).toEqual(['score 0 begins', 'score 0 ends', 'score 1 begins']);
   });
 });

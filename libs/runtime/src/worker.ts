@@ -3,18 +3,30 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   CloveError,
   JOBS,
+  JOB_PARTS,
   JobKind,
   type JobError,
   type JobPayload,
   type JobStatus,
   type QueueName,
+  type ShardPayload,
+  type ShardStep,
 } from '@clove/contracts';
-import { UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
+import { Queue, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Logger } from './logger.js';
+import { deliveryOptions } from './producer.js';
 import { DEFAULT_PREFIX, connectRedis, reportErrors, type QueueOptions } from './redis.js';
 
 /** Postgres is the truth about a job; the worker host writes it through this. */
-export interface JobLedger {
+export interface JobLedger extends Moves {
+  /** No worker has the job while its shards are at work; the next `start` goes on with the same attempt. */
+  wait(jobId: string): Promise<void>;
+  /** The moves of one step of one shard. */
+  shard(shard: number, step: ShardStep): Moves;
+}
+
+/** What is written of a job, or of a part of one, by the id of the job. */
+export interface Moves {
   /** Begins an attempt; `skip` where the job has already ended. */
   start(
     jobId: string,
@@ -42,10 +54,24 @@ export type JobContext = {
   requestId: string;
 };
 
+/** What the handler of a kind of job that has parts works with. */
+export type ParentContext = JobContext & {
+  /**
+   * Gives shards of this job to whichever workers of its queue are free. The handler then returns; it is called again, by any
+   * worker, once all shards have ended, unless the job has. What is not done by then it may give out again.
+   */
+  giveOut(shards: readonly ShardPayload[]): void;
+};
+
 /** A handler for every kind of job that queue `Q` carries. */
 export type Handlers<Q extends QueueName> = {
   [K in JobKind as (typeof JOBS)[K]['queue'] extends Q ? K : never]: (
     payload: JobPayload<K>,
+    ctx: K extends (typeof JOB_PARTS)[keyof typeof JOB_PARTS]['of'] ? ParentContext : JobContext,
+  ) => Promise<void>;
+} & {
+  [K in keyof typeof JOB_PARTS as (typeof JOB_PARTS)[K]['queue'] extends Q ? K : never]: (
+    payload: ShardPayload,
     ctx: JobContext,
   ) => Promise<void>;
 };
@@ -62,6 +88,8 @@ export type WorkerOptions<Q extends QueueName> = QueueOptions & {
   queue: Q;
   handlers: Handlers<Q>;
   ledger: JobLedger;
+  /** Removes what is left of a job that will not go on: failed for good, cancelled, or over when it was delivered. */
+  discard?: (kind: JobKind, payload: JobPayload<JobKind>) => Promise<void>;
   logger: Logger;
   /** jobs at once */
   concurrency: number;
@@ -80,6 +108,8 @@ const LOSSES = 2;
 /** A job that this worker is busy with. `ended` says why it was aborted; `over`, that its handler has returned. */
 type Active = {
   jobId: string;
+  ledger: Moves;
+  given: readonly ShardPayload[];
   abort: AbortController;
   over: boolean;
   ended: 'no' | 'cancelled' | 'stopping' | 'lost';
@@ -93,7 +123,7 @@ type Active = {
  * Takes jobs from a queue, one handler call each, and keeps the ledger: start, a beat every second (progress, stage,
  * cancel flag), and the end. What an end means:
  *
- * - the handler resolves: succeeded
+ * - the handler resolves: succeeded; or, where it gave out shards, waiting for them
  * - the user cancelled: cancelled, whatever the handler threw
  * - the process stops: back to queued at once, without using up a try
  * - a permanent error (a CloveError that is not retryable, a payload that does not fit): failed
@@ -103,7 +133,6 @@ type Active = {
  * Delivery is at least once: a handler may meet the traces of an earlier attempt.
  */
 export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHost {
-  const { ledger } = o;
   const graceMs = o.graceMs ?? 5000;
   const lockMs = o.lockMs ?? 20_000;
   const name = `${hostname()}:${process.pid} ${o.service}`;
@@ -111,7 +140,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   const active = new Map<string, Active>();
   const handled = new WeakSet<Job>();
   // One handler per kind; which payload it takes is checked by the schema of that kind just before the call.
-  const handlers: Partial<Record<JobKind, (payload: never, ctx: JobContext) => Promise<void>>> = o.handlers;
+  const handlers: Partial<Record<Delivery['kind'], (payload: never, ctx: ParentContext) => Promise<void>>> = o.handlers;
+  const queue = new Queue(o.queue, { connection, prefix: o.prefix ?? DEFAULT_PREFIX }).on('error', () => {});
 
   const end = (task: Active, ended: Active['ended'], reason: CloveError) => {
     if (task.ended !== 'no') return;
@@ -122,7 +152,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
 
   const beat = async (task: Active) => {
     try {
-      const { cancelRequested } = await ledger.beat(task.jobId, { progress: task.progress, stage: task.stage });
+      const { cancelRequested } = await task.ledger.beat(task.jobId, { progress: task.progress, stage: task.stage });
       if (cancelRequested) end(task, 'cancelled', new CloveError('cancelled', 'The job was cancelled.'));
     } catch (err) {
       task.logger.warn({ err }, 'the ledger was not reached; the job goes on');
@@ -136,22 +166,33 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
 
   const work = async (job: Job<unknown, void>, token: string | undefined): Promise<void> => {
     handled.add(job);
-    const { kind, payload } = readJob(job);
+    const delivery = readJob(job);
+    const { kind, payload } = delivery;
     const handler = handlers[kind];
     if (handler === undefined) throw new UnrecoverableError(`Queue ${o.queue} does not carry ${kind} jobs.`);
     const { jobId, requestId } = payload;
-    const started = await ledger.start(jobId, name).catch((error: unknown) => {
-      throw error instanceof CloveError && !error.retryable ? new UnrecoverableError(error.message) : error;
+    const ledger = delivery.kind === 'shard' ? o.ledger.shard(delivery.payload.shard, delivery.payload.step) : o.ledger;
+    const started = await ledger.start(jobId, name).catch(async (error: unknown) => {
+      const failure = describe(error);
+      const last = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+      o.logger[last ? 'error' : 'warn']({ jobId, kind, err: error }, 'the job could not be started');
+      // Nobody but the shard itself would tell the job, which would give it out again without end.
+      if (last && kind === 'shard') await persist(() => o.ledger.fail(jobId, failure, { final: true }));
+      throw failure.retryable ? error : new UnrecoverableError(failure.message);
     });
-    const logger = o.logger.child({ jobId, kind, requestId });
+    const shard = delivery.kind === 'shard' ? { shard: delivery.payload.shard, step: delivery.payload.step } : {};
+    const logger = o.logger.child({ jobId, kind, requestId, ...shard });
     if (started.outcome === 'skip') {
       logger.info({ status: started.status }, 'the job has already ended');
+      await discard(delivery, logger);
       return;
     }
     const { attempt } = started;
     const abort = new AbortController();
     const task: Active = {
       jobId,
+      ledger,
+      given: [],
       abort,
       over: false,
       ended: 'no',
@@ -169,27 +210,78 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
         progress: (fraction, stage) => Object.assign(task, { progress: Math.min(1, Math.max(0, fraction)), stage }),
         attempt,
         requestId,
+        giveOut: (shards) => {
+          task.given = shards;
+        },
       });
       task.over = true;
       await task.beating;
-      await persist(() => ledger.succeed(jobId));
-      logger.info('job succeeded');
+      if (task.given.length === 0) {
+        await persist(() => ledger.succeed(jobId));
+        logger.info('job succeeded');
+        return;
+      }
+      await giveOut(job, task.given);
     } catch (error) {
       task.over = true;
       await task.beating;
-      await settle(job, token, task, error);
+      await settle(job, token, task, error, delivery);
+      return;
     } finally {
       active.delete(job.id ?? jobId);
+    }
+    await persist(() => o.ledger.wait(jobId));
+    if (await job.moveToWaitingChildren(token ?? '')) {
+      logger.info({ shards: task.given.length }, 'the job waits for its shards');
+      throw new WaitingChildrenError();
+    }
+    // They have all ended in the meantime.
+    await work(job, token);
+  };
+
+  /** Queues shards as children of a job: whatever their ends, it is given out again after the last. */
+  const giveOut = async (job: Job<unknown, void>, shards: readonly ShardPayload[]) => {
+    const parent = { id: job.id!, queue: job.queueQualifiedName };
+    await queue.addBulk(
+      shards.map((payload) => ({
+        name: 'shard',
+        data: payload,
+        opts: {
+          ...deliveryOptions(JOB_PARTS.shard.attempts),
+          jobId: `${job.id}-${payload.step}-${payload.shard}`,
+          // One that has ended leaves its id free, so that it can be given out again.
+          removeOnComplete: true,
+          removeOnFail: true,
+          ignoreDependencyOnFailure: true,
+          parent,
+        },
+      })),
+    );
+  };
+
+  const discard = async ({ kind, payload }: Delivery, logger: Logger) => {
+    if (kind === 'shard') return;
+    try {
+      await o.discard?.(kind, payload);
+    } catch (err) {
+      logger.warn({ err }, 'what was left of the job could not be removed');
     }
   };
 
   /** Writes how an unsuccessful attempt ended, and throws what makes the queue do the same. */
-  const settle = async (job: Job<unknown, void>, token: string | undefined, task: Active, error: unknown) => {
-    const { jobId, logger } = task;
+  const settle = async (
+    job: Job<unknown, void>,
+    token: string | undefined,
+    task: Active,
+    error: unknown,
+    delivery: Delivery,
+  ) => {
+    const { jobId, ledger, logger } = task;
     if (task.ended === 'lost') throw error;
     if (task.ended === 'cancelled') {
       await persist(() => ledger.cancelled(jobId));
       logger.info('job cancelled');
+      await discard(delivery, logger);
       return;
     }
     if (task.ended === 'stopping') {
@@ -205,6 +297,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const final = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     logger[final ? 'error' : 'warn']({ err: error, final }, 'job failed');
     await persist(() => ledger.fail(jobId, failure, { final }));
+    if (final) await discard(delivery, logger);
     throw failure.retryable ? error : new UnrecoverableError(failure.message);
   };
 
@@ -234,7 +327,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       `The worker was lost ${LOSSES + 1} times during this job: killed, or out of memory. ` +
       'See its log; give it more memory or less data, then retry the job.';
     o.logger.error({ jobId, err }, message);
-    persist(() => ledger.fail(jobId, { code: 'internal', message, retryable: true }, { final: true })).catch(
+    persist(() => o.ledger.fail(jobId, { code: 'internal', message, retryable: true }, { final: true })).catch(
       (error: unknown) => o.logger.error({ jobId, err: error }, 'the ledger was not reached'),
     );
   });
@@ -261,8 +354,18 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   };
 }
 
+/** What the queue gave out: a job, or a part of one. */
+type Delivery =
+  | { kind: JobKind; payload: JobPayload<JobKind> }
+  | { kind: keyof typeof JOB_PARTS; payload: ShardPayload };
+
 /** @throws UnrecoverableError where the queue holds something that no producer of this version writes */
-function readJob(job: Job<unknown, void>): { kind: JobKind; payload: JobPayload<JobKind> } {
+function readJob(job: Job<unknown, void>): Delivery {
+  if (job.name === 'shard') {
+    const payload = JOB_PARTS.shard.payload.safeParse(job.data);
+    if (payload.success) return { kind: job.name, payload: payload.data };
+    throw new UnrecoverableError(`The payload of a shard does not fit: ${payload.error.message}`);
+  }
   const kind = JobKind.safeParse(job.name);
   if (!kind.success) throw new UnrecoverableError(`"${job.name}" is not a kind of job.`);
   const payload = JOBS[kind.data].payload.safeParse(job.data);

@@ -18,6 +18,10 @@ export const artifactKeys = {
   version: (versionId: string, name: ArtifactName): string => `versions/${versionId}/${name}`,
   prediction: (predictionId: string, name: 'predictions.parquet' | 'predictions.csv'): string =>
     `predictions/${predictionId}/${name}`,
+  /** A file of a prediction that several scorers are making; see `shards` for all of them. */
+  shard: (predictionId: string, name: string): string => `predictions/${predictionId}/shards/${name}`,
+  /** What a prediction in the making consists of, to remove it. */
+  shards: (predictionId: string): string => `predictions/${predictionId}/shards`,
   /** A question to a scorer; its answer lies under the same key and `.reply`. `id` is any id of `newId`. */
   question: (id: string): string => `questions/${id}`,
 } as const;

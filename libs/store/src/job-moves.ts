@@ -115,3 +115,18 @@ export const refuseEnded = (job: { id: string; status: Job['status'] }): void =>
     throw new CloveError('conflict', `Job ${job.id} is ${job.status}: its result is not taken. Retry the job.`);
   }
 };
+
+/**
+ * The job's state, its row locked until the transaction ends: moves of one job happen one after the other. `held` is false
+ * while a running job waits for its shards.
+ */
+export async function lockJob(
+  tx: Queryable,
+  id: string,
+): Promise<{ status: JobStatus; cancelRequested: boolean; held: boolean }> {
+  const [row] = await tx.$queryRaw<{ status: JobStatus; cancelRequested: boolean; held: boolean }[]>`
+    SELECT status::text, cancel_requested AS "cancelRequested", beat_at IS NOT NULL OR status <> 'running' AS held
+    FROM jobs WHERE id = ${id} FOR UPDATE`;
+  if (row === undefined) throw notFound('job', id);
+  return row;
+}

@@ -1,9 +1,9 @@
-import { CloveError, JOBS, Job, JobError, JobKind, JobLogLine, isTerminal, type JobStatus } from '@clove/contracts';
+import { CloveError, JOBS, Job, JobError, JobKind, JobLogLine, isTerminal } from '@clove/contracts';
 import { check, notFound, shown, storable, type Database, type Queryable } from './database.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
 import { logJob, sameButFigures } from './job-log.js';
-import { moveJob } from './job-moves.js';
+import { lockJob, moveJob } from './job-moves.js';
 import { page } from './paging.js';
 import type { Jobs, QueuedJob } from './registry.js';
 
@@ -79,18 +79,21 @@ function toQueued(row: QueuedRow): QueuedJob {
   }
 }
 
-/** The job's state, its row locked until the transaction ends: moves of one job happen one after the other. */
-async function lock(tx: Queryable, id: string): Promise<{ status: JobStatus; cancelRequested: boolean }> {
-  const [row] = await tx.$queryRaw<{ status: JobStatus; cancelRequested: boolean }[]>`
-    SELECT status::text, cancel_requested AS "cancelRequested" FROM jobs WHERE id = ${id} FOR UPDATE`;
-  if (row === undefined) throw notFound('job', id);
-  return row;
-}
-
 async function get(db: Queryable, id: string) {
   const row = await db.job.findUnique({ where: { id }, include: withAttempts });
   if (row === null) throw notFound('job', id);
   return row;
+}
+
+/** Goes on with a job that no worker had while its shards were at work: its attempt is the same, in other hands. */
+async function takeUp(tx: Queryable, id: string, worker: string): Promise<number> {
+  await tx.job.update({ where: { id }, data: { beatAt: new Date() } });
+  const [attempt] = await tx.jobAttempt.updateManyAndReturn({
+    where: { jobId: id, status: 'running' },
+    data: { worker },
+  });
+  if (attempt === undefined) throw new CloveError('internal', `Job ${id} is running without an attempt.`);
+  return attempt.number;
 }
 
 /** A retry can only do again what still has its inputs. */
@@ -109,7 +112,8 @@ async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
   }
 }
 
-export function openJobs(db: Database): Jobs {
+/** All of `Jobs` but the moves of shards, see shards.ts. */
+export function openJobs(db: Database): Omit<Jobs, 'shard'> {
   const move = (id: string, to: Parameters<typeof moveJob>[2]) =>
     db.$transaction(async (tx) => {
       await moveJob(tx, id, to);
@@ -141,11 +145,12 @@ export function openJobs(db: Database): Jobs {
 
     requestCancel: (id) =>
       db.$transaction(async (tx) => {
-        const { status, cancelRequested } = await lock(tx, id);
+        const { status, cancelRequested, held } = await lockJob(tx, id);
         if (isTerminal(status)) {
           throw new CloveError('illegal-transition', `Job ${id} is ${status} already; there is nothing to cancel.`);
         }
-        if (status === 'queued') await moveJob(tx, id, { to: 'cancelled' });
+        // Of a job that only its shards are at work on, these find out by their beats.
+        if (status === 'queued' || !held) await moveJob(tx, id, { to: 'cancelled' });
         else if (!cancelRequested) {
           await tx.job.update({
             where: { id },
@@ -157,7 +162,7 @@ export function openJobs(db: Database): Jobs {
 
     retry: (id, requestId) =>
       db.$transaction(async (tx) => {
-        await lock(tx, id);
+        await lockJob(tx, id);
         await moveJob(tx, id, { to: 'queued', requestId: checkedRequestId(requestId) });
         await refuseWithoutInputs(tx, id);
         const row = await get(tx, id);
@@ -179,7 +184,9 @@ export function openJobs(db: Database): Jobs {
         FROM jobs j
         LEFT JOIN predictions p ON p.job_id = j.id
         LEFT JOIN datasets d ON d.id = p.dataset_id
-        WHERE (j.status = 'queued' OR (j.status = 'running' AND j.beat_at < now() - ${SILENT_MS} * interval '1 ms'))
+        LEFT JOIN LATERAL (SELECT max(beat_at) AS beat_at FROM shards WHERE prediction_id = p.id) s ON true
+        WHERE (j.status = 'queued'
+            OR (j.status = 'running' AND coalesce(j.beat_at, s.beat_at) < now() - ${SILENT_MS} * interval '1 ms'))
           AND d.status IS DISTINCT FROM 'pending'
         ORDER BY j.created_at, j.id
         LIMIT ${WAITING_LIMIT}`;
@@ -188,12 +195,13 @@ export function openJobs(db: Database): Jobs {
 
     start: (jobId, worker) =>
       db.$transaction(async (tx) => {
-        const { status, cancelRequested } = await lock(tx, jobId);
+        const { status, cancelRequested, held } = await lockJob(tx, jobId);
         if (isTerminal(status)) return { outcome: 'skip', status };
         if (cancelRequested) {
           await moveJob(tx, jobId, { to: 'cancelled' });
           return { outcome: 'skip', status: 'cancelled' };
         }
+        if (status === 'running' && !held) return { outcome: 'started', attempt: await takeUp(tx, jobId, worker) };
         return { outcome: 'started', attempt: await moveJob(tx, jobId, { to: 'running', worker }) };
       }),
 
@@ -224,12 +232,20 @@ export function openJobs(db: Database): Jobs {
       const error = check(JobError, reason, 'job error');
       if (final) return move(jobId, { to: 'failed', error });
       await db.$transaction(async (tx) => {
-        const { status, cancelRequested } = await lock(tx, jobId);
+        const { status, cancelRequested } = await lockJob(tx, jobId);
         if (status === 'running' && cancelRequested) await moveJob(tx, jobId, { to: 'cancelled' });
         else await moveJob(tx, jobId, { to: 'queued', error });
       });
     },
 
     cancelled: (jobId) => move(jobId, { to: 'cancelled' }),
+
+    wait: (jobId) =>
+      db.$transaction(async (tx) => {
+        const { status, cancelRequested } = await lockJob(tx, jobId);
+        if (status !== 'running') return;
+        if (cancelRequested) await moveJob(tx, jobId, { to: 'cancelled' });
+        else await tx.job.update({ where: { id: jobId }, data: { beatAt: null } });
+      }),
   };
 }

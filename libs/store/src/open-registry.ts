@@ -11,13 +11,17 @@ import { openModels } from './models.js';
 import { openPredictions } from './predictions.js';
 import type { Registry } from './registry.js';
 import { openRuns } from './runs.js';
+import { shardMoves } from './shards.js';
 
 /** Opens the registry. Connections are made when first needed, at most `maxConnections` (default 10) at once. */
 export function openRegistry(databaseUrl: string, options: { maxConnections?: number } = {}): Registry {
   const db = connect(databaseUrl, options.maxConnections ?? 10);
   const where = place(databaseUrl);
   return {
-    jobs: guarded(openJobs(db), where),
+    jobs: {
+      ...guarded(openJobs(db), where),
+      shard: (number, step) => guarded(shardMoves(db, number, step), where),
+    },
     datasets: guarded(openDatasets(db), where),
     runs: guarded(openRuns(db), where),
     leaderboards: guarded(openLeaderboards(db), where),

@@ -70,6 +70,20 @@ export function openPredictions(db: Database): Predictions {
         toPrediction,
       ),
 
+    cut: async (id, rows) => {
+      await db.$transaction([
+        db.shard.deleteMany({ where: { predictionId: id } }),
+        db.shard.createMany({ data: rows.map((count, number) => ({ predictionId: id, number, rows: count })) }),
+      ]);
+    },
+
+    shards: (id) =>
+      db.shard.findMany({
+        where: { predictionId: id },
+        orderBy: { number: 'asc' },
+        select: { number: true, rows: true, scored: true, written: true },
+      }),
+
     complete: async (id, result) => {
       const summary = json(check(PredictionSummary, result.summary, 'prediction summary'));
       const report = json(check(PredictionReport, result.report, 'prediction report'));
@@ -83,6 +97,7 @@ export function openPredictions(db: Database): Predictions {
         if (row.rows !== null) return;
         refuseEnded(row.job);
         await tx.prediction.update({ where: { id }, data: { rows, summary, report, warnings, asOf } });
+        await tx.shard.deleteMany({ where: { predictionId: id } });
       });
     },
   };

@@ -53,6 +53,7 @@ import type {
   Role,
   Run,
   RunSummary,
+  ShardStep,
   TrainingOptions,
   User,
   Warning,
@@ -105,7 +106,36 @@ export interface Jobs {
   fail(jobId: string, error: JobError, options: { final: boolean }): Promise<void>;
   /** queued | running → cancelled; the dataset of an ingest fails with it. */
   cancelled(jobId: string): Promise<void>;
+  /**
+   * The worker lets go of a running job whose shards others do; the attempt stays open, and the next `start` goes on with
+   * it. A cancel meanwhile takes effect at once.
+   */
+  wait(jobId: string): Promise<void>;
+  /** The moves of one step of one shard of a running job. */
+  shard(shard: number, step: ShardStep): ShardMoves;
 }
+
+/**
+ * What a worker host writes of a shard, by the id of the job that it is a part of. Shards are counted in the progress and the
+ * stage of that job; its log tells of those that are begun again.
+ */
+export interface ShardMoves {
+  /** `skip` where the job is not running, or the step of this shard is done. `attempt` counts the beginnings of this step. */
+  start(
+    jobId: string,
+    worker: string,
+  ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
+  /** `cancelRequested` is true also where the job is running no more. */
+  beat(jobId: string, state: { progress: number }): Promise<{ cancelRequested: boolean }>;
+  succeed(jobId: string): Promise<void>;
+  /** `final`: the job fails. */
+  fail(jobId: string, error: JobError, options: { final: boolean }): Promise<void>;
+  /** The job is cancelled, where it is still running. */
+  cancelled(jobId: string): Promise<void>;
+}
+
+/** Whether the steps of a shard are done. */
+export type ShardState = { number: number; rows: number; scored: boolean; written: boolean };
 
 export interface Datasets {
   /** Writes the dataset and its ingest job in one transaction; `id` is the caller's, who has stored the files under it. */
@@ -284,6 +314,10 @@ export interface Predictions {
   get(id: string): Promise<Prediction>;
   /** Newest first. */
   list(query: PageQuery): Promise<Page<Prediction>>;
+  /** Cuts a prediction into shards of so many rows, none of them done; shards of a plan before are forgotten. */
+  cut(id: string, rows: readonly number[]): Promise<void>;
+  /** In order; none where the prediction is made in one go, or is there already. */
+  shards(id: string): Promise<ShardState[]>;
   /** Done before: nothing happens. 'conflict' where the job has failed or was cancelled. */
   complete(
     id: string,

@@ -129,13 +129,22 @@ const emptyReport: EvaluationReport = {
 };
 
 const handlers = () =>
-  scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes: 256 * 1024 ** 2, threads: 1, lanes });
+  scoreHandlers({
+    registry,
+    artifacts,
+    scratchDir,
+    memoryLimitBytes: 256 * 1024 ** 2,
+    threads: 1,
+    lanes,
+    shardRows: 1_000_000,
+  });
 const jobContext = () => ({
   signal: new AbortController().signal,
   logger: createLogger('scorer', 'silent'),
   progress: () => {},
   attempt: 1,
   requestId: 'r',
+  giveOut: () => {},
 });
 
 const startedPrediction = async (from: string) => {

@@ -2,13 +2,25 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ArtifactName, CloveError, DatasetProfile } from '@clove/contracts';
+import {
+  ArtifactName,
+  CloveError,
+  DatasetProfile,
+  type JobKind,
+  type JobPayload,
+  type Prediction,
+  type ShardStep,
+} from '@clove/contracts';
 import { joinedPredictions } from '@clove/data';
 import type { Handlers, JobContext } from '@clove/runtime';
-import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
+import { type ArtifactStore, type Registry, type ShardState, artifactKeys } from '@clove/store';
+import { checkReports } from './finish-prediction.js';
 import { importHandler } from './import-handler.js';
 import type { Lanes } from './lanes.js';
-import { type ScoreIo, duckOptions, predictPieces } from './predict-dataset.js';
+import { readManifest } from './model.js';
+import { PIECE_ROWS } from './pieces.js';
+import { PROGRESS, type PredictionResult, type ScoreIo, duckOptions, predictPieces } from './predict-dataset.js';
+import { doShard, joinShards, readPlan, readReports, storePlan, versionName } from './shards.js';
 
 /** What the handlers of the queue `score` work with. */
 export type ScorerContext = {
@@ -17,69 +29,79 @@ export type ScorerContext = {
   /** folder for files in the making */
   scratchDir: string;
   memoryLimitBytes: number;
+  /** a prediction of more rows is shared among scorers, in shards of so many at most */
+  shardRows: number;
   /** native threads of one job */
   threads: number;
   /** where jobs are computed; as many as `threads` */
   lanes: Lanes;
 };
 
-const PREDICTION_FILES = ['predictions.parquet', 'predictions.csv'] as const;
-
 /**
  * Does `predict` and `evaluate` jobs: model and data from the store, work in threads, files back to the store, then the
  * registry. What is done already is left alone; an attempt that was cut short leaves nothing but files that the next one
  * writes over.
+ *
+ * A prediction of more than `shardRows` rows is shared: the first delivery plans it and gives out its shards to be scored;
+ * the second, once they all are, gives them out to be ranked and written; the third puts their files together. Which of the
+ * three a delivery is follows from the registry's shards alone.
  */
 export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
-  predict: async ({ predictionId }, ctx) => {
-    const { registry, artifacts, lanes } = context;
+  predict: async ({ predictionId, jobId, requestId }, ctx) => {
+    const { registry, artifacts, shardRows } = context;
     const prediction = await registry.predictions.get(predictionId);
     if (prediction.rows !== null) return;
     const datasetId = await readyDataset(registry, prediction.datasetId);
+    const shards = await registry.predictions.shards(predictionId);
+    if (shards.length > 0) ctx.progress(doneOf(shards), 'going on');
     await inScratch(context, async (scratch) => {
-      const io = ioOf(ctx);
-      const budget = { ...context, scratchDir: scratch };
       const files = await inputs(context, scratch, datasetId, prediction.versionId);
-      const planned = await lanes.run(
-        'plan',
-        {
-          ...files,
-          ...duckOptions(budget, 1),
-          ...(prediction.asOf === null ? {} : { asOf: prediction.asOf }),
-          includeInputs: prediction.includeInputs,
-          dir: scratch,
-        },
-        io,
-      );
-      const modelVersion = `${prediction.model}@${prediction.version}`;
-      const { parts, ...made } = await predictPieces(
-        { lanes, budget, modelDir: files.modelDir, modelVersion, dir: scratch, ...planned },
-        io,
-      );
-      const joined = joinedPredictions({ inputs: planned.plan.inputs, parts });
-      const { signal } = ctx;
-      await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), joined.parquet, { signal });
-      await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.csv'), joined.csv, { signal });
-      const report = await lanes.run(
-        'report',
-        {
-          ...files,
-          ...duckOptions(budget, 1),
-          predictions: await artifacts.local(artifactKeys.prediction(predictionId, 'predictions.parquet'), scratch),
-          asOf: made.asOf,
-        },
-        io,
-      );
-      try {
-        ctx.signal.throwIfAborted();
-        await registry.predictions.complete(predictionId, { ...made, report });
-      } catch (error) {
-        // Where the registry did not answer, it may have taken the files: they stay for the next attempt.
-        if (error instanceof CloveError && !error.retryable) {
-          for (const name of PREDICTION_FILES) await artifacts.remove(artifactKeys.prediction(predictionId, name));
+      let shared = await readPlan(artifacts, predictionId);
+      if (shared === null) {
+        const planned = await planOf(context, ctx, { prediction, files, scratch });
+        if (planned.plan.rows <= shardRows) {
+          const made = await predictPieces(
+            {
+              lanes: context.lanes,
+              budget: { ...context, scratchDir: scratch },
+              modelDir: files.modelDir,
+              modelVersion: versionName(prediction),
+              dir: scratch,
+              ...planned,
+            },
+            ioOf(ctx),
+          );
+          const joined = joinedPredictions({ inputs: planned.plan.inputs, parts: made.parts });
+          await complete(context, ctx, { predictionId, files, scratch, joined, made });
+          return;
         }
-        throw error;
+        const dataset = { path: files.parquet, key: artifactKeys.data(datasetId) };
+        const cut = (rows: number[]) => registry.predictions.cut(predictionId, rows);
+        shared = await storePlan(artifacts, prediction, { ...planned, dataset, shardRows, cut });
+        shards.splice(0, shards.length, ...(await registry.predictions.shards(predictionId)));
       }
+      const giveOut = (step: ShardStep, open: ShardState[]): void =>
+        ctx.giveOut(open.map(({ number: shard }) => ({ jobId, requestId, predictionId, shard, step })));
+      const unscored = shards.filter(({ scored }) => !scored);
+      if (unscored.length > 0) return giveOut('score', unscored);
+      const reports = await readReports(artifacts, predictionId, shared);
+      checkReports(reports, shared.plan.rows);
+      const unwritten = shards.filter(({ written }) => !written);
+      if (unwritten.length > 0) return giveOut('write', unwritten);
+      ctx.progress(PROGRESS.join.start, 'putting the shards together');
+      const manifest = await readManifest(files.modelDir);
+      const whole = await joinShards(predictionId, shared, reports, { artifacts, scratchDir: scratch, manifest });
+      await complete(context, ctx, { predictionId, files, scratch, ...whole });
+      await artifacts.remove(artifactKeys.shards(predictionId));
+    });
+  },
+
+  shard: async (payload, ctx) => {
+    const { artifacts, lanes } = context;
+    await inScratch(context, async (scratch) => {
+      const budget = { ...context, scratchDir: scratch };
+      const modelDir = (versionId: string) => modelFolder(artifacts, scratch, versionId);
+      await doShard(payload, { artifacts, lanes, budget, modelDir }, ioOf(ctx));
     });
   },
 
@@ -104,6 +126,82 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
     });
   },
 });
+
+/** How far a shared prediction has come by the steps that are done. */
+const doneOf = (shards: readonly ShardState[]): number =>
+  shards.every(({ written }) => written)
+    ? PROGRESS.join.start
+    : shards.every(({ scored }) => scored)
+      ? PROGRESS.write.start
+      : PROGRESS.score.start;
+
+/** Removes what the shards of a prediction left that will not go on. */
+export const discardShards =
+  (artifacts: ArtifactStore) =>
+  async (_kind: JobKind, payload: JobPayload<JobKind>): Promise<void> => {
+    if ('predictionId' in payload) await artifacts.remove(artifactKeys.shards(payload.predictionId));
+  };
+
+/** Looks at model and data, and makes the rows to score. */
+const planOf = (
+  context: ScorerContext,
+  ctx: JobContext,
+  { prediction, files, scratch }: { prediction: Prediction; files: InputFiles; scratch: string },
+) =>
+  context.lanes.run(
+    'plan',
+    {
+      ...files,
+      ...duckOptions({ ...context, scratchDir: scratch }, 1),
+      ...(prediction.asOf === null ? {} : { asOf: prediction.asOf }),
+      includeInputs: prediction.includeInputs,
+      pieceRows: Math.min(PIECE_ROWS, context.shardRows),
+      dir: scratch,
+    },
+    ioOf(ctx),
+  );
+
+/** Stores the files of a prediction, reports on it and registers it. */
+const complete = async (
+  context: ScorerContext,
+  ctx: JobContext,
+  i: {
+    predictionId: string;
+    files: InputFiles;
+    scratch: string;
+    joined: ReturnType<typeof joinedPredictions>;
+    made: PredictionResult;
+  },
+): Promise<void> => {
+  const { artifacts, registry, lanes } = context;
+  const { signal } = ctx;
+  const { predictionId, made } = i;
+  for (const format of ['parquet', 'csv'] as const) {
+    await artifacts.put(artifactKeys.prediction(predictionId, `predictions.${format}`), i.joined[format], { signal });
+  }
+  const report = await lanes.run(
+    'report',
+    {
+      ...i.files,
+      ...duckOptions({ ...context, scratchDir: i.scratch }, 1),
+      predictions: await artifacts.local(artifactKeys.prediction(predictionId, 'predictions.parquet'), i.scratch),
+      asOf: made.asOf,
+    },
+    ioOf(ctx),
+  );
+  try {
+    signal.throwIfAborted();
+    await registry.predictions.complete(predictionId, { ...made, report });
+  } catch (error) {
+    // Where the registry did not answer, it may have taken the files: they stay for the next attempt.
+    if (error instanceof CloveError && !error.retryable) {
+      for (const format of ['parquet', 'csv'] as const) {
+        await artifacts.remove(artifactKeys.prediction(predictionId, `predictions.${format}`));
+      }
+    }
+    throw error;
+  }
+};
 
 const ioOf = ({ signal, progress }: JobContext): ScoreIo => ({
   signal,
@@ -137,9 +235,8 @@ const readyDataset = async (registry: Registry, id: string | null): Promise<stri
   );
 };
 
-/** Data and model as files, with what both kinds of work may use. */
-const inputs = async (context: ScorerContext, scratchDir: string, datasetId: string, versionId: string) => {
-  const { artifacts } = context;
+/** The files of a model that scoring reads, in a folder of `scratchDir`. */
+const modelFolder = async (artifacts: ArtifactStore, scratchDir: string, versionId: string): Promise<string> => {
   const modelDir = join(scratchDir, 'model');
   await mkdir(modelDir);
   for (const name of ArtifactName.options.filter((file) => file === 'model.json' || file.endsWith('.onnx'))) {
@@ -148,9 +245,19 @@ const inputs = async (context: ScorerContext, scratchDir: string, datasetId: str
     const { stream } = await artifacts.open(key);
     await pipeline(stream, createWriteStream(join(modelDir, name)));
   }
-  return {
-    modelDir,
-    parquet: await artifacts.local(artifactKeys.data(datasetId), scratchDir),
-    profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
-  };
+  return modelDir;
 };
+
+/** Data and model as files. */
+type InputFiles = { modelDir: string; parquet: string; profile: DatasetProfile };
+
+const inputs = async (
+  { artifacts }: ScorerContext,
+  scratchDir: string,
+  datasetId: string,
+  versionId: string,
+): Promise<InputFiles> => ({
+  modelDir: await modelFolder(artifacts, scratchDir, versionId),
+  parquet: await artifacts.local(artifactKeys.data(datasetId), scratchDir),
+  profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
+});

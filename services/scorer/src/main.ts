@@ -5,7 +5,7 @@ import { WorkerEnv } from '@clove/contracts';
 import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startAnswering, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { answer } from './answering.js';
-import { scoreHandlers } from './handlers.js';
+import { discardShards, scoreHandlers } from './handlers.js';
 import { openLanes, threadsOf } from './lanes.js';
 import { ScoringThread } from './scoring-thread.js';
 
@@ -30,8 +30,17 @@ async function main(): Promise<void> {
     redisUrl,
     service: SERVICE,
     queue: 'score',
-    handlers: scoreHandlers({ registry, artifacts, scratchDir, memoryLimitBytes, threads, lanes }),
+    handlers: scoreHandlers({
+      registry,
+      artifacts,
+      scratchDir,
+      memoryLimitBytes,
+      threads,
+      lanes,
+      shardRows: env.SHARD_ROWS,
+    }),
     ledger: registry.jobs,
+    discard: discardShards(artifacts),
     logger,
     concurrency: env.CONCURRENCY,
   });

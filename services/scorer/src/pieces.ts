@@ -31,9 +31,9 @@ export type PredictionPlan = {
 /** Rows of a piece at most. Small enough that two threads share a large upload, and that a piece and what DuckDB holds of it stay far below 100 MB. */
 export const PIECE_ROWS = 250_000;
 
-/** Pieces of the same size, give or take a row. */
-export const piecesOf = (rows: number): Stretch[] => {
-  const count = Math.max(1, Math.ceil(rows / PIECE_ROWS));
+/** Pieces of the same size, give or take a row. @param most rows of a piece */
+export const piecesOf = (rows: number, most: number): Stretch[] => {
+  const count = Math.max(1, Math.ceil(rows / most));
   const at = (i: number): number => Math.floor((i * rows) / count);
   return Array.from({ length: count }, (_, i) => ({ from: at(i), rows: at(i + 1) - at(i) }));
 };

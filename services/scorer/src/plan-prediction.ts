@@ -3,7 +3,7 @@ import { CloveError, type DatasetProfile, type Warning } from '@clove/contracts'
 import { type DuckOptions, type ScoringRows, inputColumns, scoringRows } from '@clove/data';
 import { scannable, takenColumns } from './columns.js';
 import { daysOf, openModelFolder, requireKind } from './model.js';
-import { type PredictionPlan, piecesOf } from './pieces.js';
+import { PIECE_ROWS, type PredictionPlan, piecesOf } from './pieces.js';
 import type { ScoreIo } from './predict-dataset.js';
 
 /** What is to be scored, and with what. */
@@ -17,6 +17,8 @@ export type PlanInput = DuckOptions & {
   asOf?: string;
   /** append the model's input columns (of a features dataset, all columns) to each row */
   includeInputs: boolean;
+  /** rows of a piece at most; PIECE_ROWS when left out */
+  pieceRows?: number;
   /** where the snapshot of a transactions dataset is written */
   dir: string;
 };
@@ -57,7 +59,7 @@ export const planPrediction = async (
     source,
     plan: {
       rows,
-      pieces: piecesOf(rows),
+      pieces: piecesOf(rows, i.pieceRows ?? PIECE_ROWS),
       columns: taken.columns,
       sequence,
       ids: columns.some(({ name, kind }) => kind === 'categorical' && numbers.has(name)),

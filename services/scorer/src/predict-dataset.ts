@@ -102,7 +102,7 @@ export const resultOf = (
 });
 
 /** Where in the progress of a prediction each step lies; the shares are measured. */
-const PROGRESS = {
+export const PROGRESS = {
   plan: { start: 0, share: 0.02 },
   score: { start: 0.02, share: 0.6 },
   write: { start: 0.62, share: 0.3 },

@@ -81,7 +81,7 @@ test.each([[[1]], [[2]], [[3, 4]], [[100, 1, 57]], [[999, 1000]]])(
 );
 
 test.each([1, PIECE_ROWS, PIECE_ROWS + 1, 10_000_019])('pieces of %i rows hold each row once, in order', (rows) => {
-  const pieces = piecesOf(rows);
+  const pieces = piecesOf(rows, PIECE_ROWS);
   let next = 0;
   for (const { from, rows: count } of pieces) {
     expect(from).toBe(next);
