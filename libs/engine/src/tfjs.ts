@@ -68,11 +68,8 @@ async function load(name: TfjsName): Promise<TfjsBackend> {
     await import(pathToFileURL(require.resolve(packageName)).href);
     if (!(await tf.setBackend(registered))) throw new Error('tfjs could not start it');
   } catch (error) {
-    throw missing(
-      `${packageName} does not start: ${error instanceof Error ? error.message : String(error)}`,
-      name,
-      error,
-    );
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw missing(`${packageName} does not start: ${reason!.trim().replace(/\.$/, '')}`, name, error);
   }
   return {
     name,
