@@ -23,13 +23,15 @@ const MOST_COMPARED = 5_000_000;
  * orders in the whole horizon after the as-of date), how near it came. The figures are of the customers at hand: those that the
  * model was trained on flatter.
  */
-export const reportPrediction = async (i: ReportInput, { signal }: ScoreIo): Promise<PredictionReport> => {
+export const reportPrediction = async (i: ReportInput, { signal, post }: ScoreIo): Promise<PredictionReport> => {
+  post({ fraction: 0.97, stage: 'summing the predictions up' });
   const manifest = await readManifest(i.modelDir);
   const figures = await predictionFigures({ ...i, signal });
   const known = actualSpendOf(manifest, i.profile, i.asOf);
   if (known === null || i.profile.customers > MOST_COMPARED) return { ...figures, actual: null };
   const { predicted, actual } = await predictionsAndActuals({ ...i, actual: known, signal });
   if (actual.length === 0) return { ...figures, actual: null };
+  post({ fraction: 0.98, stage: 'comparing with actual spend' });
   const { metrics, detail } = judge({
     actual,
     predicted,
