@@ -1,13 +1,13 @@
 /** The backends of tfjs that Clove can train on, loaded only when they are asked for. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { cpuName, gpuName } from './devices.js';
 import { EngineError } from './errors.js';
 
-export const TFJS_BACKENDS = ['tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm', 'tfjs-cpu'] as const;
-export type TfjsName = (typeof TFJS_BACKENDS)[number];
+export type TfjsName = 'tfjs-node-gpu' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu';
 
 /** A backend of tfjs that is ready. */
 export type TfjsBackend = {
@@ -20,15 +20,39 @@ export type TfjsBackend = {
   versions: Record<string, string>;
 };
 
-const PACKAGES = {
-  'tfjs-node-gpu': { name: '@tensorflow/tfjs-node-gpu', registered: 'tensorflow' },
-  'tfjs-node': { name: '@tensorflow/tfjs-node', registered: 'tensorflow' },
-  'tfjs-wasm': { name: '@tensorflow/tfjs-backend-wasm', registered: 'wasm' },
-  'tfjs-cpu': { name: '@tensorflow/tfjs-backend-cpu', registered: 'cpu' },
-} as const;
-
 /** Where `pnpm setup:gpu` puts the packages with a native library. */
-const OPT_IN = new URL('../gpu/package.json', import.meta.url);
+const OPT_IN = createRequire(new URL('../gpu/package.json', import.meta.url));
+const INSTALLED = createRequire(import.meta.url);
+
+/** Imports a package that is not there unless it was asked for. */
+const optIn = (name: string) => (): Promise<unknown> => import(pathToFileURL(OPT_IN.resolve(name)).href);
+
+const PACKAGES = {
+  'tfjs-node-gpu': {
+    name: '@tensorflow/tfjs-node-gpu',
+    registered: 'tensorflow',
+    start: optIn('@tensorflow/tfjs-node-gpu'),
+    require: OPT_IN,
+  },
+  'tfjs-node': {
+    name: '@tensorflow/tfjs-node',
+    registered: 'tensorflow',
+    start: optIn('@tensorflow/tfjs-node'),
+    require: OPT_IN,
+  },
+  'tfjs-wasm': {
+    name: '@tensorflow/tfjs-backend-wasm',
+    registered: 'wasm',
+    start: () => import('@tensorflow/tfjs-backend-wasm'),
+    require: INSTALLED,
+  },
+  'tfjs-cpu': {
+    name: '@tensorflow/tfjs-backend-cpu',
+    registered: 'cpu',
+    start: () => import('@tensorflow/tfjs-backend-cpu'),
+    require: INSTALLED,
+  },
+} as const;
 
 const loaded = new Map<TfjsName, Promise<TfjsBackend>>();
 
@@ -46,12 +70,11 @@ export function loadTfjs(name: TfjsName): Promise<TfjsBackend> {
 }
 
 async function load(name: TfjsName): Promise<TfjsBackend> {
-  const { name: packageName, registered } = PACKAGES[name];
-  const native = name === 'tfjs-node-gpu' || name === 'tfjs-node';
+  const { name: packageName, registered, require, start } = PACKAGES[name];
+  const native = require === OPT_IN;
   if (native && tf.findBackendFactory(registered) !== null) {
     throw new EngineError('backend-missing', `${name} and its sibling cannot be loaded in one process.`);
   }
-  const require = createRequire(native ? OPT_IN : import.meta.url);
   let version: string;
   try {
     version = (require(`${packageName}/package.json`) as { version: string }).version;
@@ -61,11 +84,10 @@ async function load(name: TfjsName): Promise<TfjsBackend> {
   // Both print an advertisement for tfjs-node when they start under Node, unless told that this is production.
   tf.env().set('PROD', true);
   try {
-    if (native) {
-      const folder = fileURLToPath(new URL(`../gpu/node_modules/${packageName}/`, import.meta.url));
-      if (!existsSync(`${folder}lib`)) throw new Error('its native library was not fetched');
+    if (native && !existsSync(join(dirname(require.resolve(`${packageName}/package.json`)), 'lib'))) {
+      throw new Error('its native library was not fetched');
     }
-    await import(pathToFileURL(require.resolve(packageName)).href);
+    await start();
     if (!(await tf.setBackend(registered))) throw new Error('tfjs could not start it');
   } catch (error) {
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
