@@ -225,9 +225,6 @@ export const columnNamed = <C extends Named>(columns: readonly C[], name: string
   throw new CloveError('column-missing', `There is no column "${name}" (${what}). The columns are: ${list(columns)}.`);
 };
 
-/** Meanings that every order table must have; the amount may also be quantity × price. */
-export type RequiredMeaning = 'customer' | 'time' | 'amount';
-
 /** A meaning that must be there and cannot be told: no column plainly has it, or several do. */
 export type MeaningProblem = {
   code: 'column-missing' | 'column-ambiguous';

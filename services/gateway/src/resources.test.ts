@@ -15,6 +15,7 @@ import {
   ModelVersion,
   ModelVersionSummary,
   Prediction,
+  PredictionReport,
   Problem,
   type Question,
   type Reply,
@@ -36,6 +37,7 @@ import {
   manifest,
   metrics,
   openTestGateway,
+  predictionReport,
   profile,
   ranking,
   report,
@@ -344,7 +346,9 @@ describe('predictions', () => {
     expect(await queued('predict', job.id)).toBe(true);
     expect(await refused('GET', `/v1/predictions/${id}/download`)).toMatchObject({ code: 'conflict' });
     expect(await refused('GET', `/v1/predictions/${id}/rows`)).toMatchObject({ code: 'conflict' });
+    expect(await refused('GET', `/v1/predictions/${id}/report`)).toMatchObject({ code: 'conflict' });
     await gateway.work.predict(job.id, id);
+    expect(PredictionReport.parse(await get(`/v1/predictions/${id}/report`))).toEqual(predictionReport);
     expect(Prediction.parse(await get(`/v1/predictions/${id}`))).toMatchObject({
       status: 'succeeded',
       versionId: version.id,

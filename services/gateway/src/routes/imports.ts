@@ -16,7 +16,7 @@ const noFields = (fields: Record<string, unknown>) => parseInput(NoFields, field
  * Which file of a model an uploaded one is, by its name: `model.onnx` and `shop-3-model.onnx`, as downloads are called; any
  * other `.onnx` is model.onnx and any other `.json` model.json.
  */
-export function modelFileOf(label: string): ImportFileName {
+function modelFileOf(label: string): ImportFileName {
   const own = /(?:^|[^A-Za-z0-9])(model(?:-[2-4])?\.onnx|model\.json)$/.exec(label)?.[1];
   const guess = label.endsWith('.onnx') ? 'model.onnx' : label.endsWith('.json') ? 'model.json' : undefined;
   const name = ImportFileName.safeParse(own ?? guess);
