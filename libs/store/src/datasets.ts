@@ -88,7 +88,13 @@ export function openDatasets(db: Database): Datasets {
 
     get: async (id) => toDataset(await get(id)),
 
-    list: (query) => page(query, (args) => db.dataset.findMany(args), toDataset),
+    list: ({ kind, status, ...query }) =>
+      page(
+        query,
+        ({ where, ...args }) =>
+          db.dataset.findMany({ ...args, where: { ...where, ...(kind && { kind }), ...(status && { status }) } }),
+        toDataset,
+      ),
 
     source: async (id) => sourceOf(await get(id)),
 

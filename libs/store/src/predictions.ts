@@ -63,10 +63,21 @@ export function openPredictions(db: Database): Predictions {
       return row.report === null ? null : shown(PredictionReport, row.report, `report of prediction (${id})`);
     },
 
-    list: (query) =>
+    list: ({ datasetId, versionId, status, ...query }) =>
       page(
         query,
-        (args) => db.prediction.findMany({ ...args, include: withParts, omit: { report: true } }),
+        ({ where, ...args }) =>
+          db.prediction.findMany({
+            ...args,
+            where: {
+              ...where,
+              ...(datasetId && { datasetId }),
+              ...(versionId && { versionId }),
+              ...(status && { job: { status } }),
+            },
+            include: withParts,
+            omit: { report: true },
+          }),
         toPrediction,
       ),
 

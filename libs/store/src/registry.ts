@@ -22,6 +22,7 @@ import type {
   AuditResource,
   Dataset,
   DatasetDependents,
+  DatasetKind,
   DatasetProfile,
   DatasetSource,
   Day,
@@ -147,7 +148,9 @@ export interface Datasets {
   }): Promise<{ dataset: Dataset; job: Job; attempt: 1 }>;
   get(id: string): Promise<Dataset>;
   /** Newest first. */
-  list(query: PageQuery): Promise<Page<Dataset>>;
+  list(
+    query: PageQuery & { kind?: DatasetKind | undefined; status?: Dataset['status'] | undefined },
+  ): Promise<Page<Dataset>>;
   source(id: string): Promise<DatasetSource>;
   /** What was made of it, and which jobs use it now. */
   dependents(id: string): Promise<DatasetDependents>;
@@ -313,7 +316,13 @@ export interface Predictions {
   }): Promise<{ prediction: Prediction; job: Job; attempt: 1 }>;
   get(id: string): Promise<Prediction>;
   /** Newest first. */
-  list(query: PageQuery): Promise<Page<Prediction>>;
+  list(
+    query: PageQuery & {
+      datasetId?: string | undefined;
+      versionId?: string | undefined;
+      status?: JobStatus | undefined;
+    },
+  ): Promise<Page<Prediction>>;
   /** Cuts a prediction into shards of so many rows, none of them done; shards of a plan before are forgotten. */
   cut(id: string, rows: readonly number[]): Promise<void>;
   /** In order; none where the prediction is made in one go, or is there already. */

@@ -135,6 +135,18 @@ describe('datasets', () => {
     expect((await refused('POST', '/v1/datasets/generate', wrong)).errors?.[0]?.pointer).toBe('/currency');
   });
 
+  test('are listed by kind and status', async () => {
+    const { id: pending } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
+    const ready = await generated();
+    const ids = async (query: string) =>
+      pageOf(Dataset)
+        .parse(await get(`/v1/datasets?limit=2&${query}`))
+        .items.map(({ id }) => id);
+    expect((await ids('status=pending'))[0]).toBe(pending);
+    expect((await ids('kind=features&status=ready'))[0]).toBe(ready);
+    expect(await ids('kind=transactions')).toEqual([]);
+  });
+
   test('list by cursor: every one once, newest first', async () => {
     const made = [];
     for (let i = 0; i < 5; i += 1)
@@ -349,6 +361,12 @@ describe('predictions', () => {
     expect(await refused('GET', `/v1/predictions/${id}/report`)).toMatchObject({ code: 'conflict' });
     await gateway.work.predict(job.id, id);
     expect(PredictionReport.parse(await get(`/v1/predictions/${id}/report`))).toEqual(predictionReport);
+    const ids = async (query: string) =>
+      pageOf(Prediction)
+        .parse(await get(`/v1/predictions?${query}`))
+        .items.map((item) => item.id);
+    expect(await ids(`datasetId=${datasetId}&versionId=${version.id}&status=succeeded`)).toEqual([id]);
+    expect(await ids(`datasetId=${datasetId}&status=failed`)).toEqual([]);
     expect(Prediction.parse(await get(`/v1/predictions/${id}`))).toMatchObject({
       status: 'succeeded',
       versionId: version.id,

@@ -190,6 +190,12 @@ export const params = {
 /** Unknown parameters are refused: a misspelt filter must not list everything. */
 export const queries = {
   page: PageQuery.strict(),
+  datasets: PageQuery.extend({ kind: DatasetKind.optional(), status: Dataset.shape.status.optional() }).strict(),
+  predictions: PageQuery.extend({
+    datasetId: idOf('ds').optional(),
+    versionId: idOf('ver').optional(),
+    status: JobStatus.optional(),
+  }).strict(),
   jobs: PageQuery.extend({ status: JobStatus.optional(), kind: JobKind.optional() }).strict(),
   runs: PageQuery.extend({
     datasetId: idOf('ds').optional(),

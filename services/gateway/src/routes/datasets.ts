@@ -127,7 +127,7 @@ export const datasetRoutes =
           operationId: 'listDatasets',
           summary: 'List datasets, newest first',
           tags,
-          querystring: queries.page,
+          querystring: queries.datasets,
           response: { 200: json('One page', pages.DatasetPage), ...guarded('invalid-input') },
         },
       },

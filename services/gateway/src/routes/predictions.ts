@@ -119,7 +119,7 @@ export const predictionRoutes =
           operationId: 'listPredictions',
           summary: 'List predictions, newest first',
           tags,
-          querystring: queries.page,
+          querystring: queries.predictions,
           response: { 200: json('One page', pages.PredictionPage), ...guarded('invalid-input') },
         },
       },

@@ -114,6 +114,8 @@ const injectedRtkApi = api
           params: {
             cursor: queryArg.cursor,
             limit: queryArg.limit,
+            kind: queryArg.kind,
+            status: queryArg.status,
           },
         }),
         providesTags: ["datasets"],
@@ -426,6 +428,9 @@ const injectedRtkApi = api
           params: {
             cursor: queryArg.cursor,
             limit: queryArg.limit,
+            datasetId: queryArg.datasetId,
+            versionId: queryArg.versionId,
+            status: queryArg.status,
           },
         }),
         providesTags: ["predictions"],
@@ -669,6 +674,8 @@ export type ListDatasetsApiResponse = /** status 200 One page */ DatasetPage;
 export type ListDatasetsApiArg = {
   cursor?: string;
   limit?: number;
+  kind?: DatasetKind;
+  status?: "pending" | "ready" | "failed";
 };
 export type GenerateDatasetApiResponse =
   /** status 202 Accepted; a job makes it */ Accepted;
@@ -855,6 +862,9 @@ export type ListPredictionsApiResponse =
 export type ListPredictionsApiArg = {
   cursor?: string;
   limit?: number;
+  datasetId?: string;
+  versionId?: string;
+  status?: JobStatus;
 };
 export type GetPredictionApiResponse =
   /** status 200 The prediction */ Prediction;
