@@ -57,7 +57,8 @@ export const theme = createTheme({
       },
     },
     MuiButton: { defaultProps: { disableElevation: true } },
-    MuiPaper: { defaultProps: { elevation: 0 } },
+    // dark surfaces are told apart by their edge, not by a lighter shade
+    MuiPaper: { defaultProps: { elevation: 0 }, styleOverrides: { root: { backgroundImage: 'none' } } },
     MuiCard: {
       defaultProps: { variant: 'outlined' },
       styleOverrides: { root: ({ theme }) => ({ borderColor: theme.vars.palette.divider }) },

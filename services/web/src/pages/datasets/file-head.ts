@@ -11,6 +11,8 @@ export type FileHead = {
 
 const HEAD_BYTES = 256 * 1024;
 const SHOWN_ROWS = 6;
+/** Share of dates from which a column holds dates: single rows may be broken. */
+const MOST = 0.9;
 const GZIP = [0x1f, 0x8b];
 
 /** The first bytes of a file as text; those of a gzip file unpacked. */
@@ -62,7 +64,8 @@ export async function readFileHead(file: File): Promise<FileHead | null> {
   const rows = readHead(dialect, text, complete);
   const columns = dialect.names.map((name, n) => {
     const samples = rows.map((row) => row[n] ?? '').filter((cell) => cell !== '');
-    return { name, samples, isTime: samples.length > 0 && samples.every(isTime) };
+    const dates = samples.filter(isTime).length;
+    return { name, samples, isTime: dates > 0 && dates >= MOST * samples.length };
   });
   return { name: file.name, header: dialect.hasHeader, columns, rows: rows.slice(0, SHOWN_ROWS) };
 }
