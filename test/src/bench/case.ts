@@ -10,6 +10,9 @@ export type Case = {
   ratio?: number;
   threads: number;
   peakRssBytes: number;
+  /** of requests: the time that 99 of 100 stay below, and how many were not answered well */
+  p99Ms?: number;
+  errors?: number;
 };
 
 /** @param python of an environment that has the peer's packages; without it no peer is run */
@@ -36,10 +39,13 @@ export function resetPeakRss(): void {
   if (process.platform === 'linux') writeFileSync('/proc/self/clear_refs', '5');
 }
 
-/** Most memory that this process held at once since `resetPeakRss`; since its start on other systems than Linux. */
-export function peakRssBytes(): number {
-  if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024;
-  return Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
+/**
+ * Most memory that this process held at once since `resetPeakRss`, or another since its start. On other systems than Linux
+ * this process since its start, and 0 for another.
+ */
+export function peakRssBytes(pid?: number): number {
+  if (process.platform !== 'linux') return pid === undefined ? process.resourceUsage().maxRSS * 1024 : 0;
+  return Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid ?? 'self'}/status`, 'utf8'))![1]) * 1024;
 }
 
 /** A report's line of a run without a peer. */

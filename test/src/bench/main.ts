@@ -4,11 +4,13 @@
  */
 import { parseArgs } from 'node:util';
 import type { Bench, Case } from './case.js';
+import { gateway } from './gateway.js';
 import { ingest } from './ingest.js';
+import { pipeline } from './pipeline.js';
 import { score } from './score.js';
 import { train } from './train.js';
 
-const BENCHES: Record<string, Bench> = { train, score, ingest };
+const BENCHES: Record<string, Bench> = { train, score, ingest, pipeline, gateway };
 
 const line = (bench: string, c: Case): string => {
   const figures = [
@@ -16,6 +18,7 @@ const line = (bench: string, c: Case): string => {
     `${c.threads} threads`,
     `${Math.round(c.peakRssBytes / 1e6)} MB`,
   ];
+  if (c.p99Ms !== undefined) figures.push(`99 of 100 below ${c.p99Ms} ms`, `${c.errors} errors`);
   if (c.peerRowsPerSecond !== undefined)
     figures.push(`peer ${c.peerRowsPerSecond.toLocaleString('en')} rows/s`, `${c.ratio?.toFixed(2)} times as fast`);
   return figures.join('  ');
