@@ -21,7 +21,7 @@ const POLICY = [
   "connect-src 'self'",
   "frame-src 'self'",
   "frame-ancestors 'none'",
-  "base-uri 'none'",
+  "base-uri 'self'",
   "form-action 'self'",
 ].join('; ');
 

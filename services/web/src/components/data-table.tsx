@@ -1,6 +1,12 @@
 import { Box, InputAdornment, Stack, TextField, type Theme, Typography, useMediaQuery } from '@mui/material';
-import { DataGrid, type GridColDef, type GridRowId, type GridValidRowModel } from '@mui/x-data-grid';
-import { type ReactNode, useEffect, useMemo, useState } from 'react';
+import {
+  DataGrid,
+  type GridColDef,
+  type GridRowId,
+  type GridSortModel,
+  type GridValidRowModel,
+} from '@mui/x-data-grid';
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { RowPage } from '../api/generated/clove-api.js';
 import { formatCount } from '../lib/format.js';
@@ -119,11 +125,12 @@ type RowsTableProps = {
   onQuery: (query: RowsQueryState) => void;
   /** label of the search field; no field when left out */
   search?: string;
-  /** how a column looks: by name; what is left out looks as its values are */
+  /** how a column looks: by name; what is left out looks as its values are. The same object each time: a new one starts over */
   columns?: Readonly<Record<string, Partial<GridColDef>>>;
 };
 
 const SEARCH_PAUSE_MS = 300;
+const AS_THEY_ARE = {};
 
 /** A table of any length: the server sorts, searches and pages, and the browser holds one page. */
 export function RowsTable({
@@ -135,7 +142,7 @@ export function RowsTable({
   query,
   onQuery,
   search,
-  columns = {},
+  columns = AS_THEY_ARE,
 }: RowsTableProps) {
   const [typed, setTyped] = useState(query.search ?? '');
   useEffect(() => {
@@ -148,20 +155,27 @@ export function RowsTable({
   }, [typed, query, onQuery]);
 
   const names = page?.columns;
+  // the grid goes back to its first page whenever it gets other columns or another sort, equal ones too
+  const numbers = useRef(new Set<string>());
+  for (const row of page?.rows ?? []) {
+    for (const [n, value] of row.entries()) if (typeof value === 'number') numbers.current.add(page?.columns[n] ?? '');
+  }
+  const known = JSON.stringify((names ?? []).map((name) => ({ name, numeric: numbers.current.has(name) })));
   const defs = useMemo<GridColDef[]>(
     () =>
-      (names ?? []).map((name, n) => {
-        const numeric = page?.rows.some((row) => typeof row[n] === 'number') ?? false;
-        return {
-          field: name,
-          minWidth: 120,
-          flex: 1,
-          ...(numeric ? { align: 'right', headerAlign: 'right' } : {}),
-          ...columns[name],
-        };
-      }),
-    // the types of columns are those of the page
-    [names, page, columns],
+      (JSON.parse(known) as { name: string; numeric: boolean }[]).map(({ name, numeric }) => ({
+        field: name,
+        minWidth: 120,
+        flex: 1,
+        ...(numeric ? { align: 'right', headerAlign: 'right' } : {}),
+        ...columns[name],
+      })),
+    [known, columns],
+  );
+  const { sort, order } = query;
+  const sortModel = useMemo<GridSortModel>(
+    () => (sort === undefined ? [] : [{ field: sort, sort: order }]),
+    [sort, order],
   );
   const rows = useMemo(
     () =>
@@ -216,7 +230,7 @@ export function RowsTable({
             onQuery({ ...query, offset: at * pageSize, limit: pageSize })
           }
           sortingMode="server"
-          sortModel={query.sort === undefined ? [] : [{ field: query.sort, sort: query.order }]}
+          sortModel={sortModel}
           onSortModelChange={([first]) => {
             // before the columns are known the grid takes a sort by one of them away
             if (names === undefined) return;

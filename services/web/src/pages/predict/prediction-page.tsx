@@ -1,6 +1,7 @@
 import { Button, Chip, Link, MenuItem, Stack, TextField } from '@mui/material';
 import { type Tier, isTerminal } from '@clove/contracts';
-import { useState } from 'react';
+import type { GridColDef } from '@mui/x-data-grid';
+import { useMemo, useState } from 'react';
 import { Link as RouterLink, useParams } from 'react-router';
 import {
   type Prediction,
@@ -154,6 +155,29 @@ const TIERS: Record<Tier, string> = {
   bronze: 'Bronze: the rest',
 };
 
+/** How the columns of a prediction look. */
+const columnsIn = (currency: string | null): Record<string, Partial<GridColDef>> => {
+  const money = { valueFormatter: (value: number | null) => formatMoney(value, currency) };
+  return {
+    customer_id: { headerName: 'Customer', minWidth: 140 },
+    predicted_clv: { headerName: 'Predicted spend', minWidth: 150, ...money },
+    p_buy: {
+      headerName: 'Chance to buy',
+      minWidth: 140,
+      valueFormatter: (value: number | null) => formatPercent(value),
+    },
+    low: { headerName: 'Low', ...money },
+    high: { headerName: 'High', ...money },
+    percentile: { headerName: 'Percentile', valueFormatter: (value: number | null) => formatCount(value) },
+    tier: {
+      headerName: 'Tier',
+      renderCell: ({ value }) => <Chip size="small" variant="outlined" label={String(value)} />,
+    },
+    model_version: { headerName: 'Model' },
+    as_of: { headerName: 'As of', valueFormatter: (value: string | null) => formatDay(value) },
+  };
+};
+
 function PredictedCustomers({ prediction, currency }: { prediction: Prediction; currency: string | null }) {
   const [query, setQuery] = useRowsQuery({ sort: 'predicted_clv', order: 'desc' });
   const [filter, setFilter] = useState<{ tier: Tier | ''; min: string; max: string }>({ tier: '', min: '', max: '' });
@@ -168,7 +192,7 @@ function PredictedCustomers({ prediction, currency }: { prediction: Prediction; 
     setFilter({ ...filter, ...change });
     setQuery({ ...query, offset: 0 });
   };
-  const money = { valueFormatter: (value: number | null) => formatMoney(value, currency) };
+  const columns = useMemo(() => columnsIn(currency), [currency]);
   return (
     <Section title="Customers" flush>
       <Stack direction="row" className="no-print" sx={{ px: 2, pt: 0.5, gap: 2, flexWrap: 'wrap' }}>
@@ -211,24 +235,7 @@ function PredictedCustomers({ prediction, currency }: { prediction: Prediction; 
         query={query}
         onQuery={setQuery}
         search="Find a customer"
-        columns={{
-          customer_id: { headerName: 'Customer', minWidth: 140 },
-          predicted_clv: { headerName: 'Predicted spend', minWidth: 150, ...money },
-          p_buy: {
-            headerName: 'Chance to buy',
-            minWidth: 140,
-            valueFormatter: (value: number | null) => formatPercent(value),
-          },
-          low: { headerName: 'Low', ...money },
-          high: { headerName: 'High', ...money },
-          percentile: { headerName: 'Percentile', valueFormatter: (value: number | null) => formatCount(value) },
-          tier: {
-            headerName: 'Tier',
-            renderCell: ({ value }) => <Chip size="small" variant="outlined" label={String(value)} />,
-          },
-          model_version: { headerName: 'Model' },
-          as_of: { headerName: 'As of', valueFormatter: (value: string | null) => formatDay(value) },
-        }}
+        columns={columns}
       />
     </Section>
   );
