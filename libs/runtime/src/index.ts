@@ -17,6 +17,7 @@ export {
 } from './worker.js';
 export { startAnswering } from './questions.js';
 export { openThreadPool, runInThread, serveThread, type ThreadPool } from './threads.js';
+export { openScratch, type Scratch } from './scratch.js';
 export { onShutdown } from './shutdown.js';
 export { serveWorkerHealth } from './health.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';

@@ -1,7 +1,8 @@
-import { access, constants, copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { CloveError, DatasetProfile, ImportFileName, ModelManifest } from '@clove/contracts';
+import { openScratch } from '@clove/runtime';
 import type { DatasetFiles, SourceFile } from './local/tasks.js';
 
 /** What a model folder holds beside the model, for its report: the data that it learned from, and the ranking that it won. */
@@ -104,11 +105,11 @@ export const openModelFolder = async (path: string): Promise<{ modelDir: string;
 
 /** Runs `work` with a scratch folder that is gone afterwards, whatever happens. */
 export const withScratch = async <T>(work: (scratchDir: string) => Promise<T>): Promise<T> => {
-  const scratchDir = await mkdtemp(join(tmpdir(), 'clove-'));
+  const { folder, close } = await openScratch(tmpdir());
   try {
-    return await work(scratchDir);
+    return await work(folder);
   } finally {
-    await rm(scratchDir, { recursive: true, force: true });
+    await close();
   }
 };
 

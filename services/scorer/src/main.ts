@@ -1,8 +1,15 @@
 /** Process entry of the scorer. */
-import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startAnswering, startWorker } from '@clove/runtime';
+import {
+  createLogger,
+  onShutdown,
+  openScratch,
+  parseEnv,
+  serveWorkerHealth,
+  startAnswering,
+  startWorker,
+} from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { answer } from './answering.js';
 import { discardShards, scoreHandlers } from './handlers.js';
@@ -18,8 +25,8 @@ const logger = createLogger(SERVICE, process.env['LOG_LEVEL']);
 
 async function main(): Promise<void> {
   const env = parseEnv(WorkerEnv);
-  const scratchDir = env.SCRATCH_DIR ?? tmpdir();
-  await mkdir(scratchDir, { recursive: true });
+  const scratch = await openScratch(env.SCRATCH_DIR ?? tmpdir());
+  const scratchDir = scratch.folder;
   const { MEMORY_LIMIT_BYTES: memoryLimitBytes, REDIS_URL: redisUrl } = env;
   const threads = threadsOf(env.THREADS);
   const lanes = openLanes(threads);
@@ -56,6 +63,7 @@ async function main(): Promise<void> {
     await Promise.all([worker.close(), answering.close()]);
     await Promise.all([scoring.close(), lanes.close()]);
     await registry.close();
+    await scratch.close();
   });
   await Promise.all([worker.ready(), answering.ready()]);
   logger.info('ready');

@@ -1,8 +1,7 @@
 /** Process entry of the trainer. */
-import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { type TrainerContext, trainHandler } from './handler.js';
 import { leaderboardHandler } from './leaderboard-handler.js';
@@ -13,8 +12,8 @@ const logger = createLogger(SERVICE, process.env['LOG_LEVEL']);
 
 async function main(): Promise<void> {
   const env = parseEnv(WorkerEnv);
-  const scratchDir = env.SCRATCH_DIR ?? tmpdir();
-  await mkdir(scratchDir, { recursive: true });
+  const scratch = await openScratch(env.SCRATCH_DIR ?? tmpdir());
+  const scratchDir = scratch.folder;
   const registry = openRegistry(env.DATABASE_URL);
   const context: TrainerContext = {
     registry,
@@ -38,6 +37,7 @@ async function main(): Promise<void> {
     await health?.close();
     await worker.close();
     await registry.close();
+    await scratch.close();
   });
   await worker.ready();
   logger.info('ready');

@@ -17,7 +17,7 @@ import {
 import { WITHOUT_BROKEN, markedTransactions, transactionRules } from './transactions.js';
 
 /** Rows that the plan is made from. */
-const HEAD_ROWS = 20_000;
+const HEAD_ROWS = 5_000;
 
 /**
  * The short way of a plain CSV file of orders, one pass from text to marked transactions in `part`: the plan is made from the
