@@ -52,6 +52,7 @@ if (stamped() !== stamp) {
       emptyOutDir: true,
       target: 'es2023',
       reportCompressedSize: false,
+      chunkSizeWarningLimit: 2000, // kB; Vega is one piece, and fetched with the first chart alone
       rolldownOptions: {
         // "use client" in libraries means nothing here
         onLog: (level, log, handle) => log.code === 'MODULE_LEVEL_DIRECTIVE' || handle(level, log),

@@ -26,7 +26,7 @@ describe('signing in', () => {
     await page.getByLabel('User name').fill('admin');
     await page.getByLabel('Password').fill('admin');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('heading', { name: 'Home', level: 1 }).waitFor();
+    await page.getByRole('navigation', { name: 'Main' }).waitFor();
     expect(page.url()).toBe(`${stackUrl}/`);
     forgive(page, REFUSED);
   });
@@ -48,7 +48,7 @@ describe('signing in', () => {
 
   test('signing out ends the session, and going back shows nothing of it', async () => {
     const page = await signedIn('/settings');
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.waitForURL('**/sign-in');
     expect((await page.request.get('/v1/me')).status()).toBe(401);
     await page.goBack();

@@ -76,7 +76,7 @@ export const theme = createTheme({
       },
     },
     MuiAlert: { styleOverrides: { root: { alignItems: 'flex-start' } } },
-    MuiLink: { defaultProps: { underline: 'hover' } },
+    MuiLink: { defaultProps: { underline: 'always' } },
     MuiDialog: { defaultProps: { fullWidth: true, maxWidth: 'sm' } },
   },
 });

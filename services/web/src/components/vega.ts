@@ -27,6 +27,8 @@ export const show = async (spec: ChartSpec, element: HTMLElement): Promise<() =>
   const view = await viewOf(spec, 'svg');
   view.initialize(element);
   await view.runAsync();
+  // what stands around the chart says what it shows; its marks have no names of their own
+  element.querySelector('svg')?.setAttribute('aria-hidden', 'true');
   return () => {
     view.finalize();
     element.replaceChildren();

@@ -177,7 +177,7 @@ function Files({ version }: { version: ModelVersion }) {
                 download
                 size="small"
                 startIcon={<DownloadIcon />}
-                aria-label={`Download ${name}`}
+                aria-label={`Download ${name}, ${formatBytes(bytes)}`}
               >
                 {formatBytes(bytes)}
               </Button>
