@@ -69,7 +69,7 @@ export const PredictionReport = z.object({
       detail: EvaluationDetail,
     })
     .nullable()
-    .describe('null where nothing says what the customers spent, or they are more than five million'),
+    .describe('null where nothing says what the customers spent, or they are more than a million'),
 });
 export type PredictionReport = z.infer<typeof PredictionReport>;
 

@@ -15,8 +15,8 @@ export type ReportInput = DuckOptions & {
   asOf: string | null;
 };
 
-/** Customers beyond which predictions are not held against actual spend: the comparison holds both in memory. */
-const MOST_COMPARED = 5_000_000;
+/** Customers beyond which predictions are not held against actual spend: the comparison holds and sorts both in memory, in one thread. */
+const MOST_COMPARED = 1_000_000;
 
 /**
  * What a prediction as a whole looks like, and where the dataset holds what its customers really spent (the target column, or

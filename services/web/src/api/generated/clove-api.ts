@@ -2285,7 +2285,7 @@ export type PredictionReport = {
     mean: number;
     total: number;
   }[];
-  /** null where nothing says what the customers spent, or they are more than five million */
+  /** null where nothing says what the customers spent, or they are more than a million */
   actual: {
     /** a column of the data, or orders in the whole horizon after the as-of date */
     source: "target-column" | "later-orders";
