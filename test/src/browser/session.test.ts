@@ -74,3 +74,26 @@ test('with the network cut the app says so, keeps what it shows, and goes on by 
   await page.getByText('Made meanwhile').waitFor();
   forgive(page, /ERR_INTERNET_DISCONNECTED/);
 });
+
+test('a page whose code does not arrive says so and can be loaded again; the rest of the app stands', async () => {
+  const page = await signedIn('/jobs');
+  await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+  await page.route('**/assets/settings-page-*', (route) => route.abort());
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('heading', { name: 'This page could not be loaded' }).waitFor();
+  expect(await page.getByRole('navigation', { name: 'Main' }).isVisible()).toBe(true);
+  await page.unroute('**/assets/settings-page-*');
+  await page.getByRole('button', { name: 'Load again' }).click();
+  await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor();
+  forgive(page, /ERR_FAILED|dynamically imported module|React Router caught/);
+});
+
+test('without an answer at the start the app says so, and begins by itself when there is one', async () => {
+  const page = await signedIn('/nowhere');
+  await page.route('**/v1/me', (route) => route.abort());
+  await page.reload();
+  await page.getByText('Check the connection').waitFor();
+  await page.unroute('**/v1/me');
+  await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  forgive(page, /ERR_FAILED/);
+});

@@ -2,6 +2,7 @@ import { Box } from '@mui/material';
 import { Navigate, useLocation } from 'react-router';
 import { useGetMeQuery } from '../api/generated/clove-api.js';
 import { ErrorView, LoadingView } from '../components/states.js';
+import { OfflineBanner } from './offline-banner.js';
 import { Shell } from './shell.js';
 
 /** Where to go after signing in: an address of this app, `/` where it is anything else. */
@@ -18,8 +19,15 @@ export function SignedIn() {
   }
   if (user !== undefined) return <Shell username={user.username} />;
   return (
-    <Box component="main" sx={{ maxWidth: 560, mx: 'auto', mt: 10, px: 2 }}>
-      {isLoading || error === undefined ? <LoadingView /> : <ErrorView error={error} onRetry={() => void refetch()} />}
-    </Box>
+    <>
+      <OfflineBanner />
+      <Box component="main" sx={{ maxWidth: 560, mx: 'auto', mt: 10, px: 2 }}>
+        {isLoading || error === undefined ? (
+          <LoadingView />
+        ) : (
+          <ErrorView error={error} onRetry={() => void refetch()} />
+        )}
+      </Box>
+    </>
   );
 }

@@ -29,10 +29,6 @@ export const formatNumber = (value: Maybe, digits = 4): string => {
   return numbers(whole ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits }).format(value);
 };
 
-/** A large figure in short: `1.2M`. */
-export const formatCompact = (value: Maybe): string =>
-  isMissing(value) ? NONE : numbers({ notation: 'compact', maximumSignificantDigits: 3 }).format(value);
-
 /** A fraction as a percentage with `digits` decimals, 1 when left out. */
 export const formatPercent = (fraction: Maybe, digits = 1): string =>
   isMissing(fraction) ? NONE : numbers({ style: 'percent', maximumFractionDigits: digits }).format(fraction);
