@@ -70,6 +70,7 @@ export const createSteps = async (db: Duck, { length }: SequenceOptions): Promis
     JOIN rhythms USING (customer_id)
     JOIN (SELECT rowid, customer_id FROM snapshot) AS snapshot USING (customer_id)
     ORDER BY customer, place`);
+  await db.run('DROP TABLE order_days; DROP TABLE rhythms; DROP TABLE latest');
 };
 
 /** Tables that follow each other from the customer `o.from` of the snapshot on, each with the sequences of its customers. */

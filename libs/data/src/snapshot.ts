@@ -57,6 +57,7 @@ export const createSnapshot = async (
   try {
     for (const statement of snapshotStatements(o)) await db.run(statement);
     if (o.sequence !== undefined) await createSteps(db, o.sequence);
+    await db.run('DROP TABLE orders');
   } catch (error) {
     if (error instanceof Error && /^(Conversion|Out of Range) Error/.test(error.message))
       throw new CloveError(
@@ -77,6 +78,9 @@ const trend = (a: string, b: string): string =>
 /** part / whole, 0 where the whole is 0. */
 const share = (part: string, whole: string): string =>
   `CASE WHEN ${whole} > 0 THEN (${part})::DOUBLE / (${whole})::DOUBLE ELSE 0 END`;
+
+/** Tables that the snapshot is joined from. */
+const PARTS = ['customers', 'buyers', 'ends', 'deviations', 'days', 'attributes', 'places', 'later'];
 
 /**
  * The one implementation of the features, for training and for scoring; the last statement makes the table `snapshot`.
@@ -157,6 +161,8 @@ const snapshotStatements = (o: { parquet: string; asOf: string; horizonDays?: nu
     )
     GROUP BY customer_id`,
 
+    `DROP VIEW purchases`,
+
     `CREATE TABLE attributes AS
     SELECT
       customer_id,
@@ -220,5 +226,8 @@ const snapshotStatements = (o: { parquet: string; asOf: string; horizonDays?: nu
       LEFT JOIN later USING (customer_id)
     )
     ORDER BY customer_id`,
+
+    // What is no longer asked for would fill the memory of what comes after.
+    ...PARTS.map((table) => `DROP TABLE ${table}`),
   ];
 };
