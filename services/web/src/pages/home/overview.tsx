@@ -31,6 +31,7 @@ const SHOWN = 5;
 export function Overview({ here }: { here: Here }) {
   const running = here.jobs.filter(({ status }) => !isTerminal(status)).slice(0, 3);
   const next = nextSteps(here);
+  const currencyOf = (datasetId: string | null) => here.datasets.find(({ id }) => id === datasetId)?.currency;
   return (
     <Stack sx={{ gap: 3 }}>
       <Box sx={{ display: 'grid', gap: 2, gridTemplateColumns: { xs: '1fr 1fr', md: 'repeat(4, 1fr)' } }}>
@@ -93,7 +94,7 @@ export function Overview({ here }: { here: Here }) {
               </MuiLink>,
               <StatusChip key="status" status={prediction.status} />,
               formatCount(prediction.rows),
-              formatMoney(prediction.summary?.total),
+              formatMoney(prediction.summary?.total, currencyOf(prediction.datasetId)),
               formatSince(prediction.createdAt),
             ],
           }))}
