@@ -40,7 +40,7 @@ export const readPlan = async (artifacts: ArtifactStore, predictionId: string): 
 };
 
 /** As many pieces a shard as make up at most `shardRows` rows, and at least one. */
-export const shardsOf = ({ pieces }: PredictionPlan, shardRows: number): number[][] => {
+const shardsOf = ({ pieces }: PredictionPlan, shardRows: number): number[][] => {
   const size = Math.max(1, Math.floor(shardRows / pieces[0]!.rows));
   const count = Math.ceil(pieces.length / size);
   return Array.from({ length: count }, (_, shard) => [...pieces.keys()].slice(shard * size, (shard + 1) * size));
