@@ -21,7 +21,7 @@ test('a worker is alive while its event loop turns, and ready while its parts an
   } finally {
     await health.close();
   }
-  await expect(fetch(`http://127.0.0.1:${health.port}/healthz`)).rejects.toThrow();
+  await expect(fetch(`http://127.0.0.1:${health.port}/healthz`)).rejects.toThrow('fetch failed');
 });
 
 test('a part that does not answer within the limit of a probe is not ready', async () => {

@@ -64,34 +64,6 @@ for (const { place, absent } of places) {
         store = openArtifacts(`s3://clove/${prefix}`);
         files = () => objectsBelow(`${prefix}/`);
       });
-
-      test('an object of several parts is one file, and a copy of it is fetched once', async () => {
-        const whole = randomBytes(40 * 1024 ** 2);
-        expect(await store.put(key, Readable.from([whole]))).toEqual({ bytes: whole.length, sha256: sha256(whole) });
-        const copy = await store.local(key, parent);
-        expect(whole.equals(await readFile(copy))).toBe(true);
-        await writeFile(copy, whole.fill(1));
-        expect(whole.equals(await readFile(await store.local(key, parent)))).toBe(true);
-        expect(await readdir(path.dirname(copy))).toEqual([path.basename(copy)]);
-      });
-
-      test('what is wrong with the bucket is said with what to do', async () => {
-        await expect(openArtifacts('s3://nowhere/x').put(key, 'x')).rejects.toMatchObject({
-          code: 'unavailable',
-          message: expect.stringContaining('s3://nowhere/x does not exist'),
-        });
-        expect(() => openArtifacts('s3:///x')).toThrow(/names no bucket/);
-        const secret = process.env['AWS_SECRET_ACCESS_KEY'];
-        process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong';
-        try {
-          const refused = openArtifacts('s3://clove').put(key, 'x');
-          await expect(refused).rejects.toMatchObject({
-            message: expect.stringContaining('refuses these credentials'),
-          });
-        } finally {
-          process.env['AWS_SECRET_ACCESS_KEY'] = secret;
-        }
-      });
     }
 
     describe('what is put', () => {
