@@ -13,13 +13,16 @@ const EPOCHS = 5;
 const THREADS = 2;
 const PAIRS = 3;
 
+const newFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'clove-bench-pipeline-'));
+
 /** Customers a second from the first byte of the upload to the last of the predictions, by 100,000 customers and 5 epochs. */
 export async function pipeline({ python }: BenchOptions): Promise<Case[]> {
-  const home = await mkdtemp(path.join(tmpdir(), 'clove-bench-pipeline-'));
-  const file = path.join(home, 'customers.csv');
+  // Two folders: that of Postgres must be one that its user may enter.
+  const [home, folder] = [await newFolder(), await newFolder()];
+  const file = path.join(folder, 'customers.csv');
   const options = { generator: 'features', customers: CUSTOMERS, seed: 42 } as const;
-  await generateFile({ options, file, scratchDir: home });
-  const stack = await launch({ home: path.join(home, 'clove'), port: 0 });
+  await generateFile({ options, file, scratchDir: folder });
+  const stack = await launch({ home, port: 0 });
   try {
     const client = api(stack.url, stack.apiKey);
     const done = async (jobId: string): Promise<void> => {
@@ -49,7 +52,7 @@ export async function pipeline({ python }: BenchOptions): Promise<Case[]> {
     if (python === undefined) {
       await ours();
     } else {
-      const peer = await startPeer(python, 'pipeline.py', [home, String(THREADS), String(EPOCHS)]);
+      const peer = await startPeer(python, 'pipeline.py', [folder, String(THREADS), String(EPOCHS)]);
       try {
         const { seconds, peerSeconds, ratio } = await compare(ours, peer, PAIRS);
         const rate = (time: number): number => Math.round(CUSTOMERS / time);
@@ -68,6 +71,6 @@ export async function pipeline({ python }: BenchOptions): Promise<Case[]> {
     }));
   } finally {
     await stack.stop();
-    await rm(home, { recursive: true, force: true });
+    for (const made of [home, folder]) await rm(made, { recursive: true, force: true });
   }
 }
