@@ -85,11 +85,7 @@ const ingestCases = async (
     const peer = await startPeer(python, 'ingest.py', [engine, layout, String(THREADS), out, ...files]);
     try {
       resetPeakRss();
-      const { seconds, peerSeconds, ratio, peerRuns } = await compare(
-        ours,
-        peer,
-        pairs,
-      );
+      const { seconds, peerSeconds, ratio, peerRuns } = await compare(ours, peer, pairs);
       const taken = peerRuns[0]!['rows'];
       if (taken !== profile!.rows)
         throw new Error(`${name}: ${engine} took ${taken} rows, the ingest ${profile!.rows}.`);
