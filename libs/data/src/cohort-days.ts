@@ -15,7 +15,7 @@ export const cohortDays = (
   for (const day of [o.asOf, o.until])
     if (!Day.safeParse(day).success)
       throw new CloveError('invalid-input', `The date "${day}" is not a day: write it as YYYY-MM-DD.`);
-  return withDuck(o, async (db) => {
+  return withDuck({ ...o, files: [o.parquet] }, async (db) => {
     // One grouping a statement: each may spill to disk, while all of them in one query would have to share the memory.
     await db.run(`CREATE TABLE order_days AS
       SELECT DISTINCT customer_id, day FROM (

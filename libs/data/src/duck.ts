@@ -1,11 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { CloveError } from '@clove/contracts';
 
-/** What a piece of work may use. Beyond the memory limit DuckDB spills into a folder that it makes in `scratchDir`. */
+/**
+ * What a piece of work may use. Beyond the memory limit DuckDB spills into a folder that it makes in `scratchDir`, the folder
+ * of the job: files elsewhere are out of its reach but for those that the work names.
+ */
 export type DuckOptions = { memoryLimitBytes?: number; threads?: number; scratchDir: string };
+
+/** Files and folders outside `scratchDir` that a piece of work reads or writes. */
+type Reach = { files?: readonly string[]; folders?: readonly string[] };
+type OpenOptions = DuckOptions & Reach & { signal?: AbortSignal | undefined };
 
 /** One in-memory database, for the time of one piece of work. */
 export type Duck = {
@@ -56,10 +63,10 @@ export type OpenDuck = {
 };
 
 /**
- * Opens an in-memory DuckDB. UTC, no extension is ever loaded from outside. When the signal aborts, the running
- * statement is interrupted.
+ * Opens an in-memory DuckDB. UTC; no extension is ever loaded, no file is reached but those of `scratchDir` and of the work,
+ * and no statement can change any of that. When the signal aborts, the running statement is interrupted.
  */
-export const openDuck = async (o: DuckOptions & { signal?: AbortSignal | undefined }): Promise<OpenDuck> => {
+export const openDuck = async (o: OpenOptions): Promise<OpenDuck> => {
   throwIfAborted(o.signal);
   const folder = await mkdtemp(join(o.scratchDir, 'duck-'));
   const memoryBytes = o.memoryLimitBytes ?? DEFAULT_MEMORY_BYTES;
@@ -86,6 +93,7 @@ export const openDuck = async (o: DuckOptions & { signal?: AbortSignal | undefin
     };
     const db = duckOf(await connect(), connect, folder, o.signal);
     await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
+    await db.run(lockdown(o));
     return { db, explain: (error) => explain(error, o.signal, memoryBytes), close };
   } catch (error) {
     await close();
@@ -98,10 +106,7 @@ export const openDuck = async (o: DuckOptions & { signal?: AbortSignal | undefin
  * 'cancelled' is thrown; a full disk is 'no-space', too little memory 'internal' with the setting to raise. Other
  * errors of DuckDB pass as they are.
  */
-export const withDuck = async <T>(
-  o: DuckOptions & { signal?: AbortSignal | undefined },
-  work: (db: Duck) => Promise<T>,
-): Promise<T> => {
+export const withDuck = async <T>(o: OpenOptions, work: (db: Duck) => Promise<T>): Promise<T> => {
   const open = await openDuck(o);
   try {
     return await work(open.db);
@@ -110,6 +115,16 @@ export const withDuck = async <T>(
   } finally {
     await open.close();
   }
+};
+
+/** Shuts everything that the work does not need; the last statement shuts the settings themselves. */
+const lockdown = ({ scratchDir, files = [], folders = [] }: OpenOptions): string => {
+  const list = (paths: readonly string[]) => `[${paths.map((path) => literal(resolve(path))).join(', ')}]`;
+  return `SET allow_community_extensions = false;
+    SET allowed_directories = ${list([scratchDir, ...folders])};
+    SET allowed_paths = ${list(files)};
+    SET enable_external_access = false;
+    SET lock_configuration = true`;
 };
 
 const duckOf = (

@@ -9,7 +9,7 @@ import { type DuckOptions, literal, withDuck } from './duck.js';
 export const fingerprintOf = (
   o: DuckOptions & { parquet: string; profile: Pick<DatasetProfile, 'kind'>; signal?: AbortSignal | undefined },
 ): Promise<string> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet] }, async (db) => {
     const { rows, sum } = await db.row<{ rows: number; sum: string }>(`
       SELECT count(*) AS rows, printf('%032x', coalesce(sum(md5_number_lower(clove_row::VARCHAR)::HUGEINT), 0)) AS sum
       FROM (SELECT * ${o.profile.kind === 'features' ? 'EXCLUDE (customer_id)' : ''} FROM read_parquet(${literal(o.parquet)})) AS clove_row`);

@@ -32,7 +32,7 @@ const CANONICAL: Record<GeneratorOptions['generator'], string> = {
  * @throws CloveError cancelled, no-space
  */
 export const generateDataset = (o: GenerateRequest & { outDir: string }): Promise<DatasetProfile> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, folders: [o.outDir] }, async (db) => {
     await stage(db, o);
     const parquet = join(o.outDir, 'data.parquet');
     o.onProgress?.(0.6, 'writing');
@@ -62,7 +62,7 @@ export const generateFile = async (o: GenerateRequest & { file: string }): Promi
       'invalid-input',
       `Cannot tell the format of "${o.file}": let its name end in ${FORMATS.map(([ending]) => ending).join(', ')}.`,
     );
-  return withDuck(o, async (db) => {
+  return withDuck({ ...o, files: [partOf(o.file)] }, async (db) => {
     const { rows, columns } = await stage(db, o);
     o.onProgress?.(0.6, 'writing');
     const natural = columns.map(
@@ -82,9 +82,12 @@ const FORMATS = [
   ['.parquet', PARQUET],
 ] as const;
 
+/** Where a file lies until it is whole. */
+const partOf = (file: string): string => `${file}.part`;
+
 /** Writes the rows of a query beside `file` and renames, so that a reader meets the whole file or none. */
 const copyTo = async (db: Duck, query: string, file: string, format: string): Promise<void> => {
-  const part = `${file}.part`;
+  const part = partOf(file);
   try {
     await db.run(`COPY (${query}) TO ${literal(part)} (${format})`);
     await rename(part, file);

@@ -48,7 +48,9 @@ const ingestPaths = async (files: IngestFile[], options: Options, threads = 2) =
   expect(DatasetProfile.parse(JSON.parse(await readFile(join(outDir, 'profile.json'), 'utf8')))).toEqual(profile);
   const parquet = join(outDir, 'data.parquet');
   const rows = (limit = 1000) =>
-    withDuck({ scratchDir }, (db) => db.rows<Row>(`SELECT * FROM read_parquet(${literal(parquet)}) LIMIT ${limit}`));
+    withDuck({ scratchDir, files: [parquet] }, (db) =>
+      db.rows<Row>(`SELECT * FROM read_parquet(${literal(parquet)}) LIMIT ${limit}`),
+    );
   return { profile, parquet, rows };
 };
 
@@ -1020,7 +1022,7 @@ describe('rows that are not taken', () => {
     expect(csv[0]).toBe('file,row,column,value,reason');
     expect(csv).toHaveLength(1501);
     expect(csv[1]).toMatch(/^data\.csv,1,amount,'=1\+1,/);
-    const rows = await withDuck({ scratchDir: await fresh() }, (db) =>
+    const rows = await withDuck({ scratchDir: folder }, (db) =>
       db.rows<Row>(`SELECT * FROM read_parquet(${literal(join(folder, 'rejected.parquet'))})`),
     );
     expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1));

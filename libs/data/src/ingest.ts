@@ -60,7 +60,7 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
   await mkdir(outDir, { recursive: true });
   const part = join(outDir, 'data.parquet.part');
   try {
-    return await withDuck({ ...request, threads: threadsOf(request) }, async (db) => {
+    return await withDuck({ ...request, threads: threadsOf(request), ...reachOf(request) }, async (db) => {
       await createRejects(db);
       const ready = await read(db, request, kind, part);
       const { rejected, warnings } = await settleRejects(
@@ -113,6 +113,9 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
 
 /** Where rows lie that are written anew without the broken ones. */
 const markedOf = (part: string): string => `${part}.marked`;
+
+/** What an ingest reads and writes. */
+const reachOf = ({ files, outDir }: IngestRequest) => ({ files: files.map(({ path }) => path), folders: [outDir] });
 
 /** One thread alone cuts row groups in other places than several do; two give the bytes that any number gives. */
 const threadsOf = ({ threads }: DuckOptions): number => Math.max(2, threads ?? availableParallelism());

@@ -18,7 +18,7 @@ type Files = DuckOptions & {
  * stays bounded whatever the number of rows.
  */
 export const predictionFigures = (o: Files): Promise<Omit<PredictionReport, 'actual'>> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.predictions] }, async (db) => {
     const from = `read_parquet(${literal(o.predictions)})`;
     const groups = await db.rows<PredictionReport['deciles'][number]>(`
       SELECT count(*) AS customers, max(clv) AS highest, min(clv) AS lowest, avg(clv) AS mean, sum(clv) AS total
@@ -58,7 +58,7 @@ const histogram = async (db: Duck, from: string): Promise<PredictionReport['hist
 export const predictionsAndActuals = (
   o: Files & { parquet: string; actual: ActualSpend },
 ): Promise<{ predicted: Float64Array; actual: Float64Array }> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.predictions, o.parquet] }, async (db) => {
     const predictions = `read_parquet(${literal(o.predictions)})`;
     const data = `read_parquet(${literal(o.parquet)})`;
     await db.run(`CREATE TABLE pairs AS ${pairsSql(predictions, data, o.actual)}`);

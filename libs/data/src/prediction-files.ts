@@ -19,7 +19,7 @@ export type InputColumn = { column: string; name: string; kind: Column['kind']; 
 export const inputColumns = (
   o: DuckOptions & { source: ScoringRows & ScoringShape; names: readonly string[]; signal?: AbortSignal | undefined },
 ): Promise<InputColumn[]> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.source.parquet] }, async (db) => {
     const kinds = new Map(o.source.columns.map(({ name, kind }) => [name, kind]));
     const checks = o.names.map((name, i) =>
       kinds.get(name) === 'numeric'
@@ -74,7 +74,7 @@ export const writePredictions = (
     signal?: AbortSignal | undefined;
   },
 ): Promise<void> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet, o.out.parquet, o.out.csv] }, async (db) => {
     const { predicted, pBuy, low, high, percentile } = o.scores;
     await db.run('CREATE TABLE staged (predicted_clv FLOAT, p_buy FLOAT, low FLOAT, high FLOAT, percentile DOUBLE)');
     const appender = await db.connection.createAppender('staged');

@@ -19,7 +19,7 @@ import { type DuckOptions, ident, literal, withDuck } from './duck.js';
  * @throws CloveError invalid-input where a column to sort or filter by is not there
  */
 export const readRows = (o: DuckOptions & { parquet: string; query: PredictionRowsQuery }): Promise<RowPage> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet] }, async (db) => {
     const { query } = o;
     const file = literal(o.parquet);
     const described = await db.rows<{ column_name: string; column_type: string }>(

@@ -22,7 +22,7 @@ export const loadFeatures = async (
       'kind-mismatch',
       'This dataset holds transactions: take a snapshot at an as-of date to get features.',
     );
-  return withDuck(o, async (db) => {
+  return withDuck({ ...o, files: [o.parquet] }, async (db) => {
     const relation = fileOf(o.parquet);
     return readTable(db, { relation, id: ID, columns: await featureColumns(db, relation), signal: o.signal });
   });
@@ -53,7 +53,7 @@ export const scoringRows = (
     signal?: AbortSignal | undefined;
   },
 ): Promise<ScoringRows & ScoringShape> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet], folders: [o.outDir] }, async (db) => {
     const source = await writeSource(db, o);
     const relation = fileOf(source.parquet);
     const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${relation}`);
@@ -119,7 +119,7 @@ export const stretchOf = (parquet: string, { from, rows }: Stretch): string =>
  * @throws CloveError columns-mismatch where a column is not there
  */
 export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefined> {
-  const { db, explain, close } = await openDuck(o);
+  const { db, explain, close } = await openDuck({ ...o, files: o.steps === null ? [o.parquet] : [o.parquet, o.steps] });
   try {
     const kinds = new Map((await featureColumns(db, fileOf(o.parquet))).map((column) => [column.name, column]));
     const columns = o.columns.flatMap((name) => kinds.get(name) ?? []);
@@ -151,7 +151,7 @@ export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefin
 
 /** The customer in a row, to name in a message. */
 export const customerAt = (o: DuckOptions & { parquet: string; row: number }): Promise<string> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet] }, async (db) => {
     const found = await db.row<{ id: string }>(
       `SELECT ${ID} AS id FROM ${stretchOf(o.parquet, { from: o.row, rows: 1 })}`,
     );

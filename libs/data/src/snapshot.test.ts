@@ -17,7 +17,9 @@ afterAll(() => rm(scratchDir, { recursive: true, force: true }));
 /** Writes the rows of a query as a Parquet and returns its path. */
 const parquetOf = async (name: string, query: string): Promise<string> => {
   const file = path.join(scratchDir, `${name}.parquet`);
-  await withDuck({ scratchDir }, (db) => db.run(`COPY (${query}) TO ${literal(file)} (FORMAT parquet)`));
+  await withDuck({ scratchDir, folders: [data] }, (db) =>
+    db.run(`COPY (${query}) TO ${literal(file)} (FORMAT parquet)`),
+  );
   return file;
 };
 

@@ -29,7 +29,7 @@ export const snapshot = (
     signal?: AbortSignal | undefined;
   },
 ): Promise<Table> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet] }, async (db) => {
     await createSnapshot(db, o);
     const table = await readTable(db, {
       relation: 'snapshot',

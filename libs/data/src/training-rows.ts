@@ -24,7 +24,7 @@ type Labelled = DuckOptions & {
 
 /** How many rows there are, how many of them have a target, and its smallest and largest value (0 where there is none). */
 export const targetOf = (o: Labelled): Promise<{ all: number; usable: number; min: number; max: number }> =>
-  withDuck(o, (db) =>
+  withDuck({ ...o, files: [o.parquet] }, (db) =>
     db.row(`SELECT count(*) AS "all", count(y) AS usable, coalesce(min(y), 0) AS min, coalesce(max(y), 0) AS max
       FROM (SELECT ${labelOf(o)} AS y FROM ${fileOf(o)})`),
   );
@@ -49,7 +49,7 @@ export type TrainingRows = {
 export const openTrainingRows = (
   o: Labelled & { testFraction: number; validationFraction: number; usable: number },
 ): Promise<TrainingRows> =>
-  withDuck(o, async (db) => {
+  withDuck({ ...o, files: [o.parquet] }, async (db) => {
     const columns = (await columnsOf(db, fileOf(o))).filter(({ name }) => name !== 'customer_id');
     const atMost = HELD_ROWS / o.usable;
     const testEnd = Math.round(DRAWS * Math.min(o.testFraction, atMost));
@@ -95,7 +95,7 @@ const partOf = (o: Labelled, from: number, to: number): string => {
 };
 
 async function* scanPart(o: Labelled, names: readonly string[], from: number): AsyncGenerator<Table, void, undefined> {
-  const { db, explain, close } = await openDuck(o);
+  const { db, explain, close } = await openDuck({ ...o, files: [o.parquet] });
   try {
     const kinds = new Map((await columnsOf(db, fileOf(o))).map((column) => [column.name, column]));
     yield* readTables(db, {

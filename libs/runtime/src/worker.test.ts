@@ -157,7 +157,8 @@ test('a passing error is tried again up to the attempts of its kind, queued in b
   expect(ledger.writes).toEqual(['running', 'queued', 'running', 'queued', 'running', 'failed']);
   expect(ledger.errors.map(({ final }) => final)).toEqual([false, false, true]);
   expect(ledger.errors[0]?.error).toMatchObject({ code: 'internal', retryable: true });
-  expect(ledger.errors[0]?.error.message).toContain('socket hang up');
+  // what nobody foresaw may name anything of the inside: it is told to the log alone
+  expect(ledger.errors[0]?.error.message).not.toContain('socket hang up');
 });
 
 test('a job that passes on its second try ends succeeded', async () => {

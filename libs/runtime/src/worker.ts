@@ -378,8 +378,9 @@ function readJob(job: Job<unknown, void>): Delivery {
 /** What the ledger keeps of an error. Errors that nobody foresaw may pass, so they are tried again. */
 function describe(error: unknown): JobError {
   if (error instanceof CloveError) return { code: error.code, message: error.message, retryable: error.retryable };
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'internal', message: `Something went wrong in the worker: ${message}`, retryable: true };
+  // what it says may hold paths, SQL or values, and goes to the log only
+  const message = 'Something went wrong in the worker: its log says more under the id of the job.';
+  return { code: 'internal', message, retryable: true };
 }
 
 /** The end of long work must not be lost to a moment without a database: tried for some seconds. */

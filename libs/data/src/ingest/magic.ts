@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { constants, gunzipSync } from 'node:zlib';
+import { constants, createGunzip } from 'node:zlib';
 import { CloveError } from '@clove/contracts';
 import type { Encoding } from './tidy.js';
 
@@ -9,6 +9,8 @@ export type Magic =
   | { format: 'csv'; gzip: boolean; encoding: Encoding; head: string; complete: boolean };
 
 const HEAD_BYTES = 256 * 1024;
+/** Tables shrink to a tenth or so; what shrinks more than this was made to fill disks. */
+const MOST_UNPACKED = 200;
 
 const FOREIGN: [string, string][] = [
   ['PK\x03\x04', 'a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV'],
@@ -34,7 +36,9 @@ export const inspect = async (name: string, path: string): Promise<Magic> => {
   if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') return { format: 'parquet' };
   const gzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
   const complete = size <= HEAD_BYTES;
-  return { format: 'csv', gzip, ...decode(name, gzip ? unzipHead(name, bytes, complete) : bytes, complete) };
+  if (!gzip) return { format: 'csv', gzip, ...decode(name, bytes, complete) };
+  const unzipped = await unzipHead(name, bytes, complete);
+  return { format: 'csv', gzip, ...decode(name, unzipped.head, unzipped.complete) };
 };
 
 const firstBytes = async (name: string, path: string): Promise<{ bytes: Buffer; size: number }> => {
@@ -58,17 +62,37 @@ const firstBytes = async (name: string, path: string): Promise<{ bytes: Buffer; 
   }
 };
 
-const unzipHead = (name: string, bytes: Buffer, complete: boolean): Buffer => {
+/**
+ * The beginning of what a gzip file holds, in bounded memory; `complete` where that is all of it.
+ * @throws CloveError data-empty, data-unreadable where it is broken or a bomb
+ */
+const unzipHead = async (
+  name: string,
+  bytes: Buffer,
+  complete: boolean,
+): Promise<{ head: Buffer; complete: boolean }> => {
+  const head: Buffer[] = [];
+  let unpacked = 0;
   try {
-    const head = gunzipSync(bytes, complete ? {} : { finishFlush: constants.Z_SYNC_FLUSH });
-    if (head.length === 0) throw new CloveError('data-empty', `${name} is empty once unpacked.`);
-    return head;
+    const gunzip = createGunzip(complete ? {} : { finishFlush: constants.Z_SYNC_FLUSH });
+    gunzip.end(bytes);
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+      if (unpacked < HEAD_BYTES) head.push(chunk.subarray(0, HEAD_BYTES - unpacked));
+      unpacked += chunk.length;
+      if (unpacked > HEAD_BYTES && unpacked > MOST_UNPACKED * bytes.length)
+        throw new CloveError(
+          'data-unreadable',
+          `${name} unpacks to more than ${MOST_UNPACKED} times its size, which no table does: unpack it and send it as it is.`,
+        );
+    }
   } catch (error) {
     if (error instanceof CloveError) throw error;
     throw new CloveError('data-unreadable', `${name} is a broken or truncated gzip file: upload it again.`, {
       cause: error,
     });
   }
+  if (unpacked === 0) throw new CloveError('data-empty', `${name} is empty once unpacked.`);
+  return { head: Buffer.concat(head), complete: complete && unpacked <= HEAD_BYTES };
 };
 
 const decode = (

@@ -56,13 +56,20 @@ export const recognise = async (
   const path = /[*?[\]]/.test(place.path) ? join(db.folder, `input-${place.file}`) : place.path;
   if (path !== place.path) await symlink(resolve(place.path), path);
   if (magic.format === 'parquet') return { ...place, path, format: 'parquet' };
-  return {
-    ...place,
-    path,
-    format: 'csv',
-    magic,
-    dialect: detectDialect(place.name, magic.head, magic.complete, options),
-  };
+  const dialect = detectDialect(place.name, magic.head, magic.complete, options);
+  refuseTooManyColumns(place.name, dialect.names.length);
+  return { ...place, path, format: 'csv', magic, dialect };
+};
+
+/** Every column is looked at by itself and with all others: thousands of them take hours. */
+const MOST_COLUMNS = 1000;
+
+const refuseTooManyColumns = (name: string, columns: number): void => {
+  if (columns <= MOST_COLUMNS) return;
+  throw new CloveError(
+    'data-unreadable',
+    `${name} holds ${figure(columns)} columns; ${figure(MOST_COLUMNS)} at most are read. Leave out those that say nothing of a customer, and check the delimiter.`,
+  );
 };
 
 /** Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside. */
@@ -75,6 +82,7 @@ const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Sourc
     const described = await db.rows<{ column_name: string; column_type: string }>(
       `DESCRIBE SELECT * EXCLUDE (file_row_number) FROM ${from}`,
     );
+    refuseTooManyColumns(name, described.length);
     const columns = described.map(({ column_name, column_type }, i) => ({
       name: column_name,
       sql: `c${i}`,
@@ -103,7 +111,7 @@ const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Sourc
     if (error instanceof CloveError || isInterrupt(error)) throw error;
     throw new CloveError(
       'data-unreadable',
-      `${name} is a broken or truncated Parquet file: upload it again. ${firstLine(error)}`,
+      `${name} is a broken or truncated Parquet file: upload it again. ${reasonOf(error, path, name)}`,
       {
         cause: error,
       },
@@ -129,9 +137,13 @@ const openText = async (db: Duck, text: Text, signal: AbortSignal | undefined): 
       (error: unknown) => {
         throwIfAborted(signal);
         if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw error;
-        throw new CloveError('data-unreadable', `${name} cannot be read to its end: ${firstLine(error)}`, {
-          cause: error,
-        });
+        throw new CloveError(
+          'data-unreadable',
+          `${name} cannot be read to its end: ${reasonOf(error, text.path, name)}`,
+          {
+            cause: error,
+          },
+        );
       },
     );
     if (unclosed !== null) throw unclosedQuote(name, unclosed - (dialect.hasHeader ? 1 : 0));
@@ -268,9 +280,13 @@ export const cutText = async (
     if (/invalid state/i.test(firstLine(error))) return { cut: 'mixed line ends', taken };
     if (/Invalid unicode|not utf-?8/i.test(String(error))) return { cut: 'not utf-8', taken };
     if (/^(Out of Memory|IO Error.*space)/i.test(firstLine(error))) throw error;
-    throw new CloveError('data-unreadable', `${name} cannot be read as delimited text: ${firstLine(error)}`, {
-      cause: error,
-    });
+    throw new CloveError(
+      'data-unreadable',
+      `${name} cannot be read as delimited text: ${reasonOf(error, text.path, name)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const skipped = dialect.hasHeader ? 1 : 0;
   const kinds = await db.rows<{ kind: string; line: number }>(
@@ -297,6 +313,9 @@ const unclosedQuote = (name: string, row: number): CloveError =>
   );
 
 const isInterrupt = (error: unknown): boolean => /^INTERRUPT/i.test(firstLine(error));
+
+/** What DuckDB says of a file, which is called by the name that its user knows. */
+const reasonOf = (error: unknown, path: string, name: string): string => firstLine(error).replaceAll(path, name);
 
 const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 
