@@ -85,7 +85,8 @@ export const mlp = (inputWidth: number, o: MlpOptions): Block => {
             variance: s[`${layer}.variance`]!,
           };
           if (training) {
-            const normalised = batchNorm({ x: linear(p, layer, h), ...norm, training });
+            const x: tf.Tensor2D = tf.matMul(h, p[`${layer}.weight`] as tf.Tensor2D);
+            const normalised = batchNorm({ x, bias: p[`${layer}.bias`]!, ...norm, training });
             h = normalised.output;
             updated[`${layer}.mean`] = normalised.mean;
             updated[`${layer}.variance`] = normalised.variance;

@@ -2,8 +2,8 @@
 import { cpuName, gpuName, mayHaveGpu } from './devices.js';
 import { EagerStepper } from './eager.js';
 import { EngineError } from './errors.js';
-import { type Backend, type Executor, type TrainingSpec, batchSizesOf, compileLoop } from './executor.js';
-import { type Network, initialState } from './network.js';
+import { type Backend, type Executor, type TrainingSpec, batchSizesOf, compileLoop, waves } from './executor.js';
+import { initialState } from './network.js';
 import { floats } from './training-graph.js';
 import { openOnnxStepper } from './onnx-stepper.js';
 import { encodeModel } from './onnx.js';
@@ -162,10 +162,3 @@ async function stepMilliseconds(spec: TrainingSpec): Promise<number> {
     await executor.release();
   }
 }
-
-/** Rows of no meaning, within what prepared inputs are. */
-const waves = (network: Network, rows: number) => ({
-  x: Float32Array.from({ length: rows * network.inputWidth }, (_, i) => Math.sin(i)),
-  y: Float32Array.from({ length: rows }, (_, i) => Math.cos(i)),
-  order: Int32Array.from({ length: rows }, (_, i) => i),
-});

@@ -1,41 +1,69 @@
 /**
- * Dropout masks of an epoch that follow from one seed, and cost a copy each.
+ * Dropout masks that follow from a seed, and cost a copy each.
  *
- * An epoch gets a pool of uniform numbers. The graph turns it into masks once an epoch, and every step reads its masks off
- * the pool from a random place on. One step's masks are independent draws; two steps of an epoch may share numbers, but
- * for other units of other rows.
+ * There is one long table of uniform numbers, the same for every training. A generator decides from which place on a step
+ * reads its masks off it. Its state travels through the training loop beside the parameters: started with the seed of an
+ * epoch, it moves on once a step, so that the masks do not depend on how an epoch is cut into runs. One step's masks are
+ * independent draws; two steps may share numbers, but for other units of other rows.
+ *
+ * The generator is Lehmer's with the constants of Park & Miller (1993): s ← 48271·s mod (2³¹ - 1), exact in int64 and in
+ * double precision alike.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
 import { elementType } from './onnx.js';
 import type { TraceBackend } from './trace.js';
 
-/** Places in the pool where a step may start reading. */
+const MULTIPLIER = 48_271;
+const MODULUS = 2_147_483_647;
+/** Places in the table where a step may start reading. */
 const STARTS = 2 ** 18;
+
+/** The generator's state before the first step. @param seed any 32 bits; neighbours give unlike states */
+export const firstState = (seed: number): number => 1 + (uint32s(seed)() % (MODULUS - 1));
+/** The state of the next step, from that of the one before. */
+export const nextState = (state: number): number => (state * MULTIPLIER) % MODULUS;
+/** Where the step of a state starts reading. */
+export const startOf = (state: number): number => state % STARTS;
 
 /** Records the masks of a step while it is traced. */
 export class DropoutMasks {
   /** Random numbers that one step reads. */
   length = 0;
 
-  /** @param epoch records the graph around the loop, where pools are made */
-  constructor(private readonly epoch: TraceBackend) {}
+  /**
+   * @param epoch records the graph around the loop, where masks are made of the table, its input `random`
+   * @param step records the step; its input `generator_in` is the generator's state
+   */
+  constructor(
+    private readonly epoch: TraceBackend,
+    private readonly step: TraceBackend,
+  ) {}
 
-  /** x with the next mask applied. @param b records the step */
-  apply(b: TraceBackend, x: tf.Tensor, rate: number): tf.Tensor {
-    checkDropoutRate(rate);
-    if (rate === 0) return x;
-    const begin = this.length;
-    this.length += x.size;
-    const start = b.emit('Unsqueeze', [b.emit('Gather', ['start', 'turn']), b.ints([0])]);
-    const [from, to] = [begin, this.length].map((at) => b.emit('Add', [start, b.ints([at])]));
-    const mask = b.emit('Slice', [this.pool(rate), from!, to!]);
-    return tf.mul(x, b.tensor(b.reshape(mask, [x.size], x.shape), x.shape));
+  /** The generator's state after this step. */
+  next(): string {
+    const { step } = this;
+    const constant = (value: number): string => step.constant([value], [], 'int64');
+    return step.emit('Mod', [step.emit('Mul', ['generator_in', constant(MULTIPLIER)]), constant(MODULUS)]);
   }
 
-  /** 0 where a number of the pool is below the rate, else 1/(1 - rate). */
-  private pool(rate: number): string {
-    const kept = this.epoch.emit('GreaterOrEqual', ['pool', this.epoch.constant([rate], [])]);
+  /** x with the next mask applied. */
+  apply(x: tf.Tensor, rate: number): tf.Tensor {
+    checkDropoutRate(rate);
+    if (rate === 0) return x;
+    const { step } = this;
+    const begin = this.length;
+    this.length += x.size;
+    const place = step.emit('Mod', [this.next(), step.constant([STARTS], [], 'int64')]);
+    const start = step.emit('Unsqueeze', [place, step.ints([0])]);
+    const [from, to] = [begin, this.length].map((at) => step.emit('Add', [start, step.ints([at])]));
+    const mask = step.emit('Slice', [this.masks(rate), from!, to!]);
+    return tf.mul(x, step.tensor(step.reshape(mask, [x.size], x.shape), x.shape));
+  }
+
+  /** 0 where a number of the table is below the rate, else 1/(1 - rate). */
+  private masks(rate: number): string {
+    const kept = this.epoch.emit('GreaterOrEqual', ['random', this.epoch.constant([rate], [])]);
     const ones = this.epoch.emit('Cast', [kept], { to: { int: elementType('float32') } });
     return this.epoch.emit('Mul', [ones, this.epoch.constant([1 / (1 - rate)], [])]);
   }
@@ -52,17 +80,16 @@ export function checkDropoutRate(rate: number): void {
 export const maskOf = (random: tf.Tensor, rate: number): tf.Tensor =>
   tf.mul(tf.cast(tf.greaterEqual(random, rate), 'float32'), 1 / (1 - rate));
 
-/** The pool of an epoch and the place where each step starts reading. @param maskLength numbers that one step reads */
-export function dropoutPool(
-  seed: number,
-  maskLength: number,
-  steps: number,
-): { pool: Float32Array; start: BigInt64Array } {
-  const next = uint32s(seed);
-  const start = BigInt64Array.from({ length: steps }, () => BigInt(next() % STARTS));
-  const pool = new Float32Array(STARTS + maskLength);
-  for (let i = 0; i < pool.length; i += 1) pool[i] = (next() >>> 8) / 2 ** 24;
-  return { pool, start };
+let table = new Float32Array();
+
+/** The table, long enough for steps that read so many numbers; those that it begins with are always the same. */
+export function randomTable(maskLength: number): Float32Array {
+  const length = STARTS + maskLength;
+  if (table.length < length) {
+    const next = uint32s(0);
+    table = Float32Array.from({ length }, () => (next() >>> 8) / 2 ** 24);
+  }
+  return table.subarray(0, length);
 }
 
 /** splitmix32: a Weyl sequence through a bit mixer; every seed starts a full period of 2^32. */

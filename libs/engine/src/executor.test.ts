@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { compileTraining } from './backends.js';
-import { type Executor, type TrainingSpec, threadsFor } from './executor.js';
+import type { Optimiser } from './adam.js';
+import { type Executor, type TrainingSpec, measuredThreads } from './executor.js';
 import { batchNorm } from './layers.js';
 import { type Loss, type Network, type TrainState, initialState } from './network.js';
 import { argument } from './test-support.js';
@@ -31,7 +31,8 @@ function network(dropout: number): Network {
     ],
     forward(p, s, x, { training, dropout: drop }) {
       const normalised = batchNorm({
-        x: tf.add(tf.matMul(x, p['w']!), p['b']!),
+        x: tf.matMul(x, p['w']!),
+        bias: p['b']!,
         scale: p['scale']!,
         shift: p['shift']!,
         mean: s['mean']!,
@@ -47,9 +48,6 @@ function network(dropout: number): Network {
   };
 }
 
-/** Sum of a column. */
-const down = (rows: number[][], j: number): number => rows.reduce((sum, row) => sum + row[j]!, 0);
-
 /** The same network and torch's Adam in plain double precision loops, derived by hand. */
 class Reference {
   readonly p: { w: number[][]; b: number[]; scale: number[]; shift: number[]; u: number[]; c: number[] };
@@ -61,7 +59,7 @@ class Reference {
 
   constructor(
     state: TrainState,
-    private readonly weightDecay: number,
+    private readonly optimiser: Optimiser,
   ) {
     let at = 0;
     const take = (n: number): number[] => [...state.params.subarray(at, (at += n))];
@@ -107,46 +105,33 @@ class Reference {
       units.map((j) => (n * row[j]! - sums[j]! - hat[r]![j]! * products[j]!) / (n * Math.sqrt(variance[j]! + 1e-5))),
     );
     this.t += 1;
-    w.forEach((row, i) =>
-      this.adam(
-        `w${i}`,
+    const moves: [values: number[], gradient: number[]][] = [
+      ...w.map((row, i): [number[], number[]] => [
         row,
         units.map((j) => dZ.reduce((s, d, r) => s + d[j]! * x[r]![i]!, 0)),
-        rate,
-      ),
-    );
-    this.adam(
-      'b',
-      b,
-      units.map((j) => down(dZ, j)),
-      rate,
-    );
-    this.adam(
-      'scale',
-      scale,
-      units.map((j) => dA.reduce((s, d, r) => s + d[j]! * hat[r]![j]!, 0)),
-      rate,
-    );
-    this.adam(
-      'shift',
-      shift,
-      units.map((j) => down(dA, j)),
-      rate,
-    );
-    this.adam(
-      'u',
-      u,
-      units.map((j) => dOut.reduce((s, d, r) => s + d * h[r]![j]!, 0)),
-      rate,
-    );
-    this.adam('c', c, [dOut.reduce((s, d) => s + d, 0)], rate);
+      ]),
+      // The sum of dZ but for rounding: what a batch norm is given is not changed by adding a number to all of it.
+      [b, units.map(() => 0)],
+      [scale, units.map((j) => dA.reduce((s, d, r) => s + d[j]! * hat[r]![j]!, 0))],
+      [shift, units.map((j) => dA.reduce((s, d) => s + d[j]!, 0))],
+      [u, units.map((j) => dOut.reduce((s, d, r) => s + d * h[r]![j]!, 0))],
+      [c, [dOut.reduce((s, d) => s + d, 0)]],
+    ];
+    const norm = Math.sqrt(moves.flatMap(([, gradient]) => gradient).reduce((sum, value) => sum + value ** 2, 0));
+    const clip = Math.min(1, (this.optimiser.clipNorm ?? Infinity) / (norm + 1e-6));
+    moves.forEach(([values, gradient], k) => {
+      const clipped = gradient.map((value) => value * clip);
+      this.adam(k, values, clipped, rate);
+    });
     return out.reduce((sum, value, r) => sum + (value - y[r]!) ** 2, 0) / n;
   }
 
-  private adam(name: string, values: number[], gradient: number[], rate: number): void {
+  private adam(which: number, values: number[], gradient: number[], rate: number): void {
+    const { weightDecay, decoupled } = this.optimiser;
     gradient.forEach((raw, i) => {
-      const key = `${name} ${i}`;
-      const g = raw + this.weightDecay * values[i]!;
+      const key = `${which} ${i}`;
+      const g = raw + (decoupled ? 0 : weightDecay * values[i]!);
+      if (decoupled) values[i]! *= 1 - rate * weightDecay;
       const m = 0.9 * (this.m.get(key) ?? 0) + 0.1 * g;
       const v = 0.999 * (this.v.get(key) ?? 0) + 0.001 * g * g;
       this.m.set(key, m);
@@ -203,38 +188,45 @@ const expectNear = (actual: ArrayLike<number>, expected: ArrayLike<number>, tole
 };
 
 describe('a training step', () => {
-  test('moves parameters and running statistics as a hand-written double precision one, the last partial batch included', async () => {
-    const executor = await compiled();
-    const reference = new Reference(executor.state(), 0.01);
-    for (const [epoch, rate] of [0.05, 0.05, 0.01].entries()) {
-      const { loss } = await executor.trainEpoch({ x, y, order, learningRate: rate, seed: epoch });
-      let sum = 0;
-      for (const [from, to] of [
-        [0, 4],
-        [4, 8],
-        [8, 11],
-      ] as const) {
-        const batch = [...order.subarray(from, to)];
-        sum +=
-          (to - from) *
-          reference.step(
-            rowsOf(batch),
-            batch.map((r) => y[r]!),
-            rate,
-          );
+  test.each<[string, Optimiser]>([
+    ['Adam', { weightDecay: 0.01 }],
+    ['AdamW', { weightDecay: 0.3, decoupled: true }],
+    ['Adam with gradients clipped by their norm', { weightDecay: 0.01, clipNorm: 0.4 }],
+  ])(
+    'of %s is that of a hand-written one in double precision, the last partial batch included',
+    async (_, optimiser) => {
+      const executor = await compiled(optimiser);
+      const reference = new Reference(executor.state(), optimiser);
+      for (const [epoch, rate] of [0.05, 0.05, 0.01].entries()) {
+        const { loss } = await executor.trainEpoch({ x, y, order, learningRate: rate, seed: epoch });
+        let sum = 0;
+        for (const [from, to] of [
+          [0, 4],
+          [4, 8],
+          [8, 11],
+        ] as const) {
+          const batch = [...order.subarray(from, to)];
+          sum +=
+            (to - from) *
+            reference.step(
+              rowsOf(batch),
+              batch.map((r) => y[r]!),
+              rate,
+            );
+        }
+        expect(loss).toBeCloseTo(sum / ROWS, 5);
       }
-      expect(loss).toBeCloseTo(sum / ROWS, 5);
-    }
-    const state = executor.state();
-    expect(state.step).toBe(9);
-    expectNear(state.params, reference.flat(), 1e-5);
-    expectNear(state.stats, [...reference.mean, ...reference.variance], 1e-5);
+      const state = executor.state();
+      expect(state.step).toBe(9);
+      expectNear(state.params, reference.flat(), 1e-5);
+      expectNear(state.stats, [...reference.mean, ...reference.variance], 1e-5);
 
-    const expected = rowsOf(Array(ROWS).keys()).map((row) => reference.predict(row));
-    expectNear(await executor.predict(x, ROWS), expected, 1e-5);
-    const meanLoss = expected.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / ROWS;
-    expect(await executor.loss(x, y, ROWS)).toBeCloseTo(meanLoss, 5);
-  });
+      const expected = rowsOf(Array(ROWS).keys()).map((row) => reference.predict(row));
+      expectNear(await executor.predict(x, ROWS), expected, 1e-5);
+      const meanLoss = expected.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / ROWS;
+      expect(await executor.loss(x, y, ROWS)).toBeCloseTo(meanLoss, 5);
+    },
+  );
 
   test('a single row left over is not trained on, for batch norm needs two', async () => {
     const executor = await compiled({ rows: 9 });
@@ -266,6 +258,38 @@ describe('the same bytes', () => {
     second.load(first.state());
     for (const seed of [13, 14]) await second.trainEpoch(epoch(seed));
     expect(second.state()).toEqual(whole.state());
+  });
+
+  test('an epoch cut into many runs ends as one that is not, its loss included', async () => {
+    const trained = async (runMs: number) => {
+      const executor = await compiled({ ...spec, rows: 240 });
+      let now = 0;
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += runMs));
+      try {
+        const { loss } = await executor.trainEpoch({
+          ...epoch(5),
+          order: Int32Array.from({ length: 240 }, (_, i) => i % ROWS),
+        });
+        return { loss, state: executor.state() };
+      } finally {
+        clock.mockRestore();
+      }
+    };
+    // By one clock every run takes a minute, so that the next is to be a single step; by the other none takes any time.
+    const slow = await trained(60_000);
+    expect(slow).toEqual(await trained(0));
+    expect(slow.state.step).toBe(60);
+  });
+
+  test('a training that is told to stop within an epoch stops there, and its state is that of before', async () => {
+    const executor = await compiled({ ...spec, rows: 4000 });
+    const before = executor.state();
+    const controller = new AbortController();
+    const long = Int32Array.from({ length: 4000 }, (_, i) => i % ROWS);
+    const training = executor.trainEpoch({ ...epoch(1), order: long, signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(training).rejects.toThrow('enough');
+    expect(executor.state()).toEqual(before);
   });
 
   test('another seed drops other units', async () => {
@@ -391,10 +415,30 @@ describe('what does not fit is refused', () => {
   });
 });
 
-test('small steps run in one thread, large ones in two where there are two; who trains may say', async () => {
-  expect(threadsFor(network(0), 64)).toBe(1);
-  const wide = { ...network(0), params: [{ name: 'w', shape: [1000, 1000], init: { type: 'zeros' } as const }] };
-  expect(threadsFor(wide, 64)).toBe(Math.min(2, availableParallelism()));
+test('small steps run in one thread, for large ones one or two is measured once a process; who trains may say', async () => {
+  const small: TrainingSpec = {
+    network: network(0),
+    loss: mse,
+    weightDecay: 0,
+    batchSize: 4,
+    rows: 8,
+    backend: 'auto',
+  };
+  expect(await measuredThreads(small)).toBe(1);
+  const uniform = { type: 'uniform', bound: 0.05 } as const;
+  const wide: Network = {
+    name: 'wide',
+    inputWidth: 400,
+    params: [
+      { name: 'first', shape: [400, 400], init: uniform },
+      { name: 'last', shape: [400, 1], init: uniform },
+    ],
+    stats: [],
+    forward: (p, _, input) => ({ output: tf.matMul(tf.relu(tf.matMul(input, p['first']!)), p['last']!), stats: {} }),
+  };
+  const first = await measuredThreads({ ...small, network: wide, batchSize: 64, rows: 640 });
+  expect([1, 2]).toContain(first);
+  expect(await measuredThreads({ ...small, network: wide, batchSize: 64, rows: 6400 })).toBe(first);
   const executor = await compiled({ threads: 2 });
   expect(executor.backend).toMatch(/^onnx-cpu, 2 threads, \S/);
   expect(executor.versions).toEqual({

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { type Optimiser, adamTables } from './adam.js';
+import { setImmediate } from 'node:timers/promises';
+import { ADAM_SCALARS, type Optimiser, adamTables } from './adam.js';
 import { cpuName } from './devices.js';
-import { dropoutPool } from './dropout.js';
+import { firstState, randomTable } from './dropout.js';
 import { EngineError } from './errors.js';
-import { type Loss, type Network, type TrainState, totalSize } from './network.js';
+import { type Loss, type Network, type TrainState, initialState, totalSize } from './network.js';
 import { type Feed, type Session, libraryVersions, openSession } from './session.js';
 import { type Carried, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
@@ -28,7 +29,7 @@ export type TrainingSpec = Optimiser & {
   backend: Backend;
   /** onnx-webgpu, onnx-cuda: whether the CPU may run what the device cannot; refused when left out. */
   cpuFallback?: boolean | undefined;
-  /** onnx-cpu: native threads; by the size of a step when left out (see `threadsFor`). */
+  /** onnx-cpu: native threads; measured when left out (see `measuredThreads`). */
   threads?: number;
 };
 
@@ -73,19 +74,65 @@ export interface Executor {
 /** Rows that are predicted at once: what they need then still fits the processor's cache. */
 const INFERENCE_ROWS = 1024;
 
-/** Multiply-adds of a training step from which a second thread gains more than it costs to wake it. */
-const SECOND_THREAD_FROM = 30e6;
+/** A run of a graph is to take this long: what comes between runs costs little, and a cancel is heard soon. */
+const RUN_MS = 500;
+/** Steps of the first run, before their pace is known. */
+const FIRST_STEPS = 8;
+
+/** Multiply-adds of a training step from which a second thread may gain more than it costs to wake it. */
+const SECOND_THREAD_FROM = 5e6;
+
+/** What measuring chose, by network and batch size: once a process, so that one process always answers alike. */
+const chosen = new Map<string, number>();
+
+/** Steps that are timed at once, and how often: the shortest time counts, for other work on the machine only adds. */
+const TIMED = { steps: 4, times: 5 };
 
 /**
- * Native threads for a training step: one for small steps, two from `SECOND_THREAD_FROM` multiply-adds on, where there are
- * two. A rule rather than a measurement, so that the same seed gives the same bytes.
+ * Threads for a training that says nothing about them: one or two, whichever a few steps in turn show to be faster; one
+ * without measuring where steps are small or there is one core. Two numbers of threads can give different bytes: who needs
+ * the same from several processes says how many.
  */
-export function threadsFor(network: Network, batchSize: number): number {
-  const weights = network.params.filter((spec) => spec.shape.length > 1);
-  // Forward, the inputs' gradient and the weights' gradient each take one.
-  const multiplyAdds = 3 * batchSize * totalSize(weights);
-  return multiplyAdds < SECOND_THREAD_FROM ? 1 : Math.min(2, availableParallelism());
+export async function measuredThreads(spec: TrainingSpec): Promise<number> {
+  const { network } = spec;
+  const batchSize = Math.min(spec.batchSize, spec.rows);
+  // Forward, the inputs' gradient and the weights' gradient; the steps of a sequence are not counted.
+  const multiplyAdds = 3 * batchSize * totalSize(network.params.filter(({ shape }) => shape.length > 1));
+  if (availableParallelism() < 2 || multiplyAdds < SECOND_THREAD_FROM) return 1;
+  const key = JSON.stringify([network.name, network.params, batchSize]);
+  const known = chosen.get(key);
+  if (known !== undefined) return known;
+  const rows = batchSize * TIMED.steps;
+  const rivals: { threads: number; executor: Executor; best: number }[] = [];
+  try {
+    for (const threads of [1, 2]) {
+      const executor = await compileLoop({ ...spec, batchSize, rows, threads });
+      rivals.push({ threads, executor, best: Infinity });
+      executor.load(initialState(network, () => 0.6));
+    }
+    const epoch = { ...waves(network, rows), learningRate: 1e-4, seed: 1 };
+    for (let time = 0; time <= TIMED.times; time += 1) {
+      for (const rival of rivals) {
+        const started = performance.now();
+        await rival.executor.trainEpoch(epoch);
+        // The first one takes memory, and is not counted.
+        if (time > 0) rival.best = Math.min(rival.best, performance.now() - started);
+      }
+    }
+  } finally {
+    await Promise.all(rivals.map(({ executor }) => executor.release()));
+  }
+  const { threads } = rivals.reduce((best, rival) => (rival.best < best.best ? rival : best));
+  chosen.set(key, threads);
+  return threads;
 }
+
+/** Rows of no meaning, within what prepared inputs are, to time steps with. */
+export const waves = (network: Network, rows: number) => ({
+  x: Float32Array.from({ length: rows * network.inputWidth }, (_, i) => Math.sin(i)),
+  y: Float32Array.from({ length: rows }, (_, i) => Math.cos(i)),
+  order: Int32Array.from({ length: rows }, (_, i) => i),
+});
 
 /**
  * Rows that the batches of an epoch have: the whole ones, and where some are left the last one.
@@ -111,7 +158,7 @@ export function batchSizesOf({ network, rows, batchSize: asked }: TrainingSpec):
 export async function compileLoop(spec: TrainingSpec): Promise<Executor> {
   const { network } = spec;
   const sizes = batchSizesOf(spec);
-  const threads = spec.threads ?? threadsFor(network, sizes[0]!);
+  const threads = spec.threads ?? (await measuredThreads(spec));
 
   const sessions: Session[] = [];
   const open = async (onnx: Uint8Array): Promise<Session> => {
@@ -143,6 +190,8 @@ class OnnxExecutor implements Executor {
   private readonly network: Network;
   private readonly carried: Carried[];
   private current: TrainState | undefined;
+  /** Steps of one run of a graph. What they compute does not depend on it. */
+  private stepsAtOnce = FIRST_STEPS;
 
   constructor(
     private readonly spec: TrainingSpec,
@@ -180,39 +229,60 @@ class OnnxExecutor implements Executor {
       return turns === 0 ? [] : [{ ...stage, steps: turns }];
     });
     const steps = plan.reduce((sum, stage) => sum + stage.steps, 0);
-    const maskLength = Math.max(...this.stages.map((stage) => stage.maskLength));
     const data: Record<string, Feed> = {
       x: { values: i.x, shape: [n, this.network.inputWidth] },
       y: { values: i.y, shape: [n, 1] },
     };
-    const tables = {
-      ...adamTables(this.spec, before.step, steps, i.learningRate),
-      ...(maskLength > 0 ? dropoutPool(i.seed, maskLength, steps) : {}),
-    };
+    const tables = adamTables(this.spec, before.step, steps, i.learningRate);
+    i.signal?.throwIfAborted();
     let after = before;
+    let generator = BigInt64Array.of(BigInt(firstState(i.seed)));
     let [done, rows, lossSum] = [0, 0, 0];
-    for (const { session, steps: turns, batchSize } of plan) {
-      i.signal?.throwIfAborted();
-      const taken = i.order.subarray(rows, rows + turns * batchSize);
-      const feeds: Record<string, Feed> = {
-        ...data,
-        steps: { values: BigInt64Array.of(BigInt(turns)), shape: [] },
-        order: { values: taken, shape: [taken.length] },
-      };
-      for (const [name, values] of Object.entries(tables)) {
-        const part = name === 'pool' ? values : values.subarray(done, done + turns);
-        feeds[name] = { values: part, shape: [part.length] };
+    for (const { session, steps: all, batchSize: size, maskLength } of plan) {
+      let loss = Float32Array.of(0);
+      const until = done + all;
+      while (done < until) {
+        const turns = Math.min(until - done, this.stepsAtOnce);
+        const taken = i.order.subarray(rows, rows + turns * size);
+        const feeds: Record<string, Feed> = {
+          ...data,
+          steps: { values: BigInt64Array.of(BigInt(turns)), shape: [] },
+          order: { values: taken, shape: [taken.length] },
+          loss: { values: loss, shape: [] },
+        };
+        if (maskLength > 0) {
+          const random = randomTable(maskLength);
+          feeds['random'] = { values: random, shape: [random.length] };
+          feeds['generator'] = { values: generator, shape: [] };
+        }
+        for (const name of ADAM_SCALARS)
+          feeds[name] = { values: tables[name].subarray(done, done + turns), shape: [turns] };
+        for (const { name, length } of this.carried) feeds[name] = { values: after[name], shape: [length] };
+        const started = performance.now();
+        const outputs = await session.run(feeds);
+        this.paceBy(performance.now() - started, turns);
+        const moved = this.carried.map(({ name }) => [name, outputs[`${name}_out`]] as const);
+        after = { ...after, ...Object.fromEntries(moved), step: after.step + turns };
+        loss = outputs['loss_out'] as Float32Array<ArrayBuffer>;
+        // The one output that is no float32.
+        if (maskLength > 0) generator = outputs['generator_out'] as unknown as typeof generator;
+        done += turns;
+        rows += taken.length;
+        if (done < steps) {
+          // A run blocks its thread: here an abort can be heard.
+          await setImmediate();
+          i.signal?.throwIfAborted();
+        }
       }
-      for (const { name, length } of this.carried) feeds[name] = { values: after[name], shape: [length] };
-      const outputs = await session.run(feeds);
-      const moved = this.carried.map(({ name }) => [name, outputs[`${name}_out`]!] as const);
-      after = { ...after, ...Object.fromEntries(moved), step: after.step + turns };
-      lossSum += outputs['loss_sum']![0]! * batchSize;
-      done += turns;
-      rows += taken.length;
+      lossSum += loss[0]! * size;
     }
     this.current = after;
     return { loss: lossSum / rows, rows };
+  }
+
+  /** Cuts the coming runs to `RUN_MS`, by the time that one has taken. */
+  private paceBy(elapsedMs: number, turns: number): void {
+    this.stepsAtOnce = Math.max(1, Math.floor((RUN_MS * turns) / Math.max(elapsedMs, 1)));
   }
 
   async predict(x: Float32Array, rows: number): Promise<Float32Array> {

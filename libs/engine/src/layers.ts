@@ -10,11 +10,14 @@ const MOMENTUM = 0.1;
  *
  * Training: normalises by the batch's mean and biased variance, and moves the running statistics by 0.1 towards the
  * batch's mean and unbiased variance; needs at least 2 rows. Otherwise: normalises by the running statistics.
+ * @param o.bias of the linear layer in front, [width], where x comes without it. It cancels out and has no gradient; added to x
+ * instead, its gradient is rounding, of which Adam makes steps of full size.
  * @param o.scale,o.shift trained, [width]; `mean`, `variance`: running statistics, [width]
  * @returns the normalised x and the running statistics after this batch
  */
 export function batchNorm(o: {
   x: tf.Tensor2D;
+  bias?: tf.Tensor;
   scale: tf.Tensor;
   shift: tf.Tensor;
   mean: tf.Tensor;
@@ -23,7 +26,8 @@ export function batchNorm(o: {
 }): { output: tf.Tensor2D; mean: tf.Tensor; variance: tf.Tensor } {
   if (!o.training) {
     const { factor, offset } = batchNormAffine(o);
-    return { output: tf.add(tf.mul(o.x, factor), offset), mean: o.mean, variance: o.variance };
+    const x = o.bias === undefined ? o.x : tf.add(o.x, o.bias);
+    return { output: tf.add(tf.mul(x, factor), offset), mean: o.mean, variance: o.variance };
   }
   const rows = o.x.shape[0];
   const mean = tf.mean(o.x, 0);
@@ -31,8 +35,8 @@ export function batchNorm(o: {
   const move = (running: tf.Tensor, seen: tf.Tensor, by: number): tf.Tensor =>
     tf.add(tf.mul(running, 1 - MOMENTUM), tf.mul(seen, by));
   return {
-    output: normalise(o.x, o.scale, o.shift),
-    mean: move(o.mean, mean, MOMENTUM),
+    output: normalise(o.x, o.scale, o.shift, o.bias ?? tf.zerosLike(o.shift)),
+    mean: move(o.mean, o.bias === undefined ? mean : tf.add(mean, o.bias), MOMENTUM),
     variance: move(o.variance, variance, (MOMENTUM * rows) / (rows - 1)),
   };
 }
@@ -54,7 +58,7 @@ export function batchNormAffine(o: { scale: tf.Tensor; shift: tf.Tensor; mean: t
  * through mean and variance, which touches the batch three times as often:
  * dx = scale/sd · (dy - mean(dy) - (x - mean)/sd² · mean(dy · (x - mean))).
  */
-const normalise = tf.customGrad((x, scale, shift, save) => {
+const normalise = tf.customGrad((x, scale, shift, bias, save) => {
   const [a, g, b, keep] = [x as tf.Tensor2D, scale as tf.Tensor, shift as tf.Tensor, save as tf.GradSaveFunc];
   const centred = tf.sub(a, tf.mean(a, 0));
   const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 0), EPSILON));
@@ -70,7 +74,7 @@ const normalise = tf.customGrad((x, scale, shift, save) => {
       const share = tf.mul(k, 1 / a.shape[0]);
       const along = tf.mul(tf.mul(product, tf.square(inv)), share);
       const dx = tf.sub(tf.sub(tf.mul(dy, k), tf.mul(c, along)), tf.mul(total, share));
-      return [dx, tf.mul(product, inv), total];
+      return [dx, tf.mul(product, inv), total, tf.zerosLike(bias as tf.Tensor)];
     },
   };
-}) as (x: tf.Tensor2D, scale: tf.Tensor, shift: tf.Tensor) => tf.Tensor2D;
+}) as (x: tf.Tensor2D, scale: tf.Tensor, shift: tf.Tensor, bias: tf.Tensor) => tf.Tensor2D;

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type AdamScalars, type Optimiser, adamTables } from './adam.js';
-import { dropoutPool } from './dropout.js';
+import { firstState, nextState, randomTable, startOf } from './dropout.js';
 import { EngineError } from './errors.js';
 import type { Executor } from './executor.js';
 import { type Network, type TrainState, totalSize } from './network.js';
@@ -69,16 +69,18 @@ export class StepwiseExecutor implements Executor {
     const sizes = batchSizes(this.spec, i);
     const maskLength = Math.max(0, ...[...new Set(sizes)].map((size) => this.stepper.maskLength(size)));
     const tables = adamTables(this.spec, before.step, sizes.length, i.learningRate);
-    const drawn = maskLength > 0 ? dropoutPool(i.seed, maskLength, sizes.length) : undefined;
+    const table = maskLength > 0 ? randomTable(maskLength) : new Float32Array();
+    let generator = firstState(i.seed);
     let taken = 0;
     let heard = performance.now();
     try {
       for (const [k, rows] of sizes.entries()) {
-        const start = Number(drawn?.start[k] ?? 0);
+        generator = nextState(generator);
+        const start = startOf(generator);
         await this.stepper.step({
           ...gatherRows(i.x, i.y, network.inputWidth, i.order.subarray(taken, taken + rows)),
           rows,
-          random: drawn?.pool.subarray(start, start + this.stepper.maskLength(rows)) ?? new Float32Array(),
+          random: table.subarray(start, start + this.stepper.maskLength(rows)),
           scalars: {
             root_factor: tables.root_factor[k]!,
             root_offset: tables.root_offset[k]!,

@@ -36,17 +36,20 @@ export type StepSpec = Optimiser & { network: Network; loss: Loss; batchSize: nu
  * Traces one training step and wraps it into a loop of any number of steps of `batchSize` rows.
  *
  * Inputs besides the carried values: `steps`; `x` [n, width]; `y` [n, 1]; `order` (int32), the rows, batch by batch;
- * for each step Adam's scalars (see `adamTables`); where something is dropped `pool` and for each step `start` (see
- * dropout.ts). Outputs besides them: `loss_sum`, the batches' mean losses summed.
+ * for each step Adam's scalars (see `adamTables`); `loss`, the losses so far; where something is dropped `random` and
+ * `generator` (see dropout.ts). Outputs besides them: `loss_out`, the batches' mean losses added; `generator_out`. So an
+ * epoch in several runs is the same computation as in one.
  * @returns the graph, and the random numbers that one step reads; 0 where nothing is dropped
  */
 export function epochGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number } {
   const { network, batchSize } = o;
   const carried = carriedOf(network);
   const epoch = new TraceBackend(undefined, 'epoch_');
-  const masks = new DropoutMasks(epoch);
+  let maskLength = 0;
+  const generator: Port = { name: 'generator', type: 'int64', shape: [] };
 
   const body = trace((b) => {
+    const masks = new DropoutMasks(epoch, b);
     const thisStep = (table: string): tf.Tensor => b.tensor(b.emit('Gather', [table, 'turn']), []);
     const from = b.emit('Mul', [b.emit('Unsqueeze', ['turn', b.ints([0])]), b.ints([batchSize])]);
     const rows = b.emit('Slice', ['order', from, b.emit('Add', [from, b.ints([batchSize])])]);
@@ -54,8 +57,9 @@ export function epochGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number 
       x: b.tensor(b.emit('Gather', ['x', rows]), [batchSize, network.inputWidth]),
       y: b.tensor(b.emit('Gather', ['y', rows]), [batchSize, 1]),
       scalars: { root_factor: thisStep('root_factor'), root_offset: thisStep('root_offset'), kept: thisStep('kept') },
-      dropout: (t, rate) => masks.apply(b, t, rate),
+      dropout: (t, rate) => masks.apply(t, rate),
     });
+    maskLength = masks.length;
     return b.graph({
       name: 'step',
       inputs: [
@@ -63,37 +67,43 @@ export function epochGraph(o: StepSpec): { onnx: Uint8Array; maskLength: number 
         { name: 'go_in', type: 'bool', shape: [] },
         ...carried.map(({ name, length }) => floats(`${name}_in`, length)),
         floats('loss_in'),
+        ...(maskLength > 0 ? [{ ...generator, name: 'generator_in' }] : []),
       ],
       outputs: [
         { name: b.emit('Identity', ['go_in']), type: 'bool', shape: [] },
         ...carried.map(({ name, length }) => floats(next[name], length)),
         floats(b.emit('Add', ['loss_in', b.name(loss)])),
+        ...(maskLength > 0 ? [{ ...generator, name: masks.next() }] : []),
       ],
     });
   });
 
+  const looped = [
+    ...carried.map(({ name, length }) => floats(name, length)),
+    floats('loss'),
+    ...(maskLength > 0 ? [generator] : []),
+  ];
+  const after = looped.map((port) => ({ ...port, name: `${port.name}_out` }));
   epoch.append({
     op: 'Loop',
-    inputs: ['steps', epoch.constant([1], [], 'bool'), ...carried.map(({ name }) => name), epoch.constant([0], [])],
-    outputs: [...carried.map(({ name }) => `${name}_out`), 'loss_sum'],
+    inputs: ['steps', epoch.constant([1], [], 'bool'), ...looped.map(({ name }) => name)],
+    outputs: after.map(({ name }) => name),
     attributes: { body: { graph: body } },
   });
   const graph = epoch.graph({
     name: 'epoch',
     inputs: [
       { name: 'steps', type: 'int64', shape: [] },
-      ...carried.map(({ name, length }) => floats(name, length)),
+      ...looped,
       floats('x', 'rows', network.inputWidth),
       floats('y', 'rows', 1),
       { name: 'order', type: 'int32', shape: ['taken'] },
       ...ADAM_SCALARS.map((name) => floats(name, 'turns')),
-      ...(masks.length > 0
-        ? [floats('pool', 'pooled'), { name: 'start', type: 'int64', shape: ['turns'] } as const]
-        : []),
+      ...(maskLength > 0 ? [floats('random', 'numbers')] : []),
     ],
-    outputs: [...carried.map(({ name, length }) => floats(`${name}_out`, length)), floats('loss_sum')],
+    outputs: after,
   });
-  return { onnx: encodeModel(graph), maskLength: masks.length };
+  return { onnx: encodeModel(graph), maskLength };
 }
 
 /** Forward, loss, gradients and Adam's step, from the carried values `params_in`, `m_in`, `v_in` and `stats_in`. */
