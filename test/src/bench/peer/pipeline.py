@@ -15,9 +15,9 @@ torch.set_num_threads(threads)
 
 def work():
     torch.manual_seed(0)
-    table = pd.read_csv(f"{folder}/customers.csv", dtype={0: str})
+    table = pd.read_csv(f"{folder}/customers.csv")
     target = table["clv"].to_numpy("f4")
-    features = pd.get_dummies(table.drop(columns=[table.columns[0], "clv"]), dummy_na=True)
+    features = pd.get_dummies(table.drop(columns="clv"), dummy_na=True)
     x = features.fillna(features.median()).to_numpy("f4")
     order = np.random.default_rng(0).permutation(len(x))
     train = order[: int(0.7 * len(x))]
@@ -46,7 +46,7 @@ def work():
     with torch.no_grad():
         out = [model(inputs_[i : i + 1024]).squeeze(-1).numpy() for i in range(0, len(x), 1024)]
     predicted = np.maximum(0, np.concatenate(out) * scale[1] + scale[0])
-    result = pd.DataFrame({"customer_id": table.iloc[:, 0], "predicted_clv": predicted})
+    result = pd.DataFrame({"customer_id": table.index + 1, "predicted_clv": predicted})
     rank = 100 * (result["predicted_clv"].rank(method="min") - 1) / len(result)
     result["percentile"] = rank.round(4)
     result["tier"] = np.select([rank >= 90, rank >= 70, rank >= 40], ["platinum", "gold", "silver"], "bronze")
