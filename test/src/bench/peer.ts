@@ -31,7 +31,7 @@ export interface Peer {
  * @throws Error with what the script wrote to its standard error, where it ends early
  */
 export async function startPeer(python: string, script: string, args: readonly string[]): Promise<Peer> {
-  const child = spawn(python, [path.join(FOLDER, script), ...args], { stdio: 'pipe' });
+  const child = spawn(python, ['-B', path.join(FOLDER, script), ...args], { stdio: 'pipe' });
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   const ended = once(child, 'close');
