@@ -58,7 +58,7 @@ export type Source = DuckOptions & {
 };
 
 /** Fewer customers than this teach a network nothing, and test nothing. */
-export const FEWEST_ROWS = 50;
+const FEWEST_ROWS = 50;
 
 /** Reads and splits a dataset by the protocol of its kind. */
 export const readSamples = (source: Source, onStage: (stage: string) => void): Promise<Samples> =>

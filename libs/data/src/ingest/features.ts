@@ -173,22 +173,49 @@ const study = async (
   for (let start = 0; start < columns.length; start += COLUMNS_PER_QUERY) {
     const batch = columns.slice(start, start + COLUMNS_PER_QUERY);
     const numbers = batch.map((column) => `${column.sql}, ${numberOf(column)} AS n_${column.sql}`);
-    const row = await db.row<Record<string, Figures>>(
+    const row = await db.row<Record<string, Omit<Figures, 'distinct'>>>(
       `SELECT ${batch.map((column, i) => `${figuresOf(column)} AS f${i}`).join(', ')}
        FROM (SELECT ${numbers.join(', ')} FROM ${relation})`,
     );
-    for (const [i, column] of batch.entries())
-      studied.push(await classify(db, relation, column, row[`f${i}`]!, column === target));
+    const distinct = await distinctOf(
+      db,
+      relation,
+      batch.filter((_, i) => !isDecimal(row[`f${i}`]!)),
+    );
+    for (const [i, column] of batch.entries()) {
+      const figures = { ...row[`f${i}`]!, distinct: distinct.get(column) ?? row[`f${i}`]!.present };
+      studied.push(await classify(db, relation, column, figures, column === target));
+    }
   }
   return studied;
+};
+
+/** Numbers of which some are no whole ones: neither ids nor text, so nobody asks how many differ, which costs the most to tell. */
+const isDecimal = ({ numbers, present, fractional }: Omit<Figures, 'distinct'>): boolean =>
+  numbers === present && fractional > 0;
+
+/** How many values of each column differ, about. */
+const distinctOf = async (
+  db: Duck,
+  relation: string,
+  columns: readonly SourceColumn[],
+): Promise<Map<SourceColumn, number>> => {
+  if (columns.length === 0) return new Map();
+  const row = await db.row<Record<string, number>>(
+    `SELECT ${columns.map(({ sql }, i) => `approx_count_distinct(${sql}) AS d${i}`).join(', ')} FROM ${relation}`,
+  );
+  return new Map(columns.map((column, i) => [column, row[`d${i}`]!]));
 };
 
 const figuresOf = (column: SourceColumn): string => {
   const { sql, type } = column;
   const number = `n_${sql}`;
   const zeroLed = `count(*) FILTER (${sql} LIKE '0_%' AND ${sql} NOT LIKE '0.%' AND ${sql} NOT LIKE '0,%')`;
+  // What begins with more than a blank needs no closer look.
+  const present =
+    type === 'text' ? `count(CASE WHEN ${sql} > '!' THEN 1 WHEN trim(${sql}) <> '' THEN 1 END)` : `count(${sql})`;
   return `struct_pack(
-    present := count(*) FILTER (NOT (${allEmpty([column])})), "distinct" := approx_count_distinct(${sql}),
+    present := ${present},
     numbers := count(${number}), fractional := count(*) FILTER (${number} <> trunc(${number})),
     zeroLed := ${type === 'text' ? zeroLed : '0'}, min := min(${number}), max := max(${number}))`;
 };

@@ -67,7 +67,7 @@ export const transactionRules = (plan: TransactionsPlan): Rule[] => [
 ];
 
 /** SQL: a text without blanks around it, NULL where nothing is left. Most texts need no trimming, which is the cheap case. */
-export const trimmed = (text: string): string =>
+const trimmed = (text: string): string =>
   `CASE WHEN ${isTrimmed(text)} THEN ${text} ELSE nullif(trim(${text}), '') END`;
 
 /** SQL: true for a text of ASCII that neither begins nor ends with a blank; trim would leave it alone. */
