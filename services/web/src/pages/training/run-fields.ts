@@ -8,7 +8,7 @@ type Kind = 'orders' | 'customers';
 export type RunField = {
   name: Name;
   label: string;
-  input: 'number' | 'choice' | 'switch' | 'text' | 'numbers' | 'date';
+  input: 'number' | 'choice' | 'switch' | 'text' | 'texts' | 'numbers' | 'date';
   choices?: Readonly<Record<string, string>>;
   /** whether the field means something for the chosen model and data */
   when?: (form: { model: string; anchor: string; kind: Kind | null }) => boolean;
@@ -31,6 +31,12 @@ export const RUN_FIELDS: readonly { title: string; fields: readonly RunField[] }
       { name: 'horizonDays', label: 'Horizon in days', input: 'number', when: ({ kind }) => kind !== 'customers' },
       { name: 'target', label: 'Target column', input: 'text', when: ({ kind }) => kind === 'customers' },
       { name: 'modelName', label: 'Name of the model', input: 'text' },
+      {
+        name: 'ignoreColumns',
+        label: 'Columns to leave out',
+        input: 'texts',
+        when: ({ kind }) => kind === 'customers',
+      },
     ],
   },
   {
@@ -137,6 +143,12 @@ export const RUN_FIELDS: readonly { title: string; fields: readonly RunField[] }
         choices: Object.fromEntries(StartRun.shape.backend.unwrap().options.map((name) => [name, name])),
         when: ({ model }) => isNetwork(model),
       },
+      {
+        name: 'cpuFallback',
+        label: 'Processor where the device cannot',
+        input: 'switch',
+        when: ({ model }) => isNetwork(model),
+      },
       { name: 'threads', label: 'Threads', input: 'number', when: ({ model }) => learns(model) },
     ],
   },
@@ -169,6 +181,7 @@ export const requestOf = (
     if (text === '' || !applies(field)) continue;
     if (field.input === 'number') request[field.name] = Number(text);
     else if (field.input === 'switch') request[field.name] = text === 'true';
+    else if (field.input === 'texts') request[field.name] = text.split(/\s*,\s*/).filter((one) => one !== '');
     else if (field.input === 'numbers') request[field.name] = text.split(/[\s,;]+/).map(Number);
     else request[field.name] = text;
   }
