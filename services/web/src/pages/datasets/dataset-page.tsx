@@ -4,12 +4,14 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import {
   type Dataset,
   type DatasetProfile,
+  cloveApi,
   useDeleteDatasetMutation,
   useGetDatasetDependentsQuery,
   useGetDatasetProfileQuery,
   useGetDatasetQuery,
   useGetDatasetRowsQuery,
 } from '../../api/generated/clove-api.js';
+import { useAppDispatch } from '../../app/store.js';
 import { ConfirmDialog } from '../../components/confirm-dialog.js';
 import { RowsTable, useRowsQuery } from '../../components/data-table.js';
 import { DeleteIcon } from '../../components/icons.js';
@@ -21,6 +23,9 @@ import { Warnings } from '../../components/warnings.js';
 import { formatBytes, formatCount, formatDay, formatInstant, formatMoney } from '../../lib/format.js';
 import { ProfileTable } from '../../components/profile-table.js';
 import { RejectedRows } from './rejected-rows.js';
+
+// The page of a deleted dataset would fetch it anew, and not find it: it is left first.
+cloveApi.enhanceEndpoints({ endpoints: { deleteDataset: { invalidatesTags: [] } } });
 
 const TABS = ['columns', 'rows', 'rejected'] as const;
 
@@ -82,6 +87,7 @@ function Actions({ dataset }: { dataset: Dataset }) {
 
 function DeleteDialog({ dataset, onClose }: { dataset: Dataset; onClose: () => void }) {
   const navigate = useNavigate();
+  const dispatch = useAppDispatch();
   const [remove] = useDeleteDatasetMutation();
   const { data: dependents, error } = useGetDatasetDependentsQuery({ id: dataset.id });
   const made =
@@ -101,7 +107,8 @@ function DeleteDialog({ dataset, onClose }: { dataset: Dataset; onClose: () => v
       action="Delete the dataset"
       onConfirm={async () => {
         await remove({ id: dataset.id }).unwrap();
-        await navigate('/datasets');
+        await navigate('/datasets', { flushSync: true });
+        dispatch(cloveApi.util.invalidateTags(['datasets']));
       }}
       onClose={onClose}
     >
