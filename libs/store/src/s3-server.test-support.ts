@@ -81,7 +81,7 @@ export async function startS3(): Promise<{ stop(): Promise<void> }> {
     for (const name of ['object', 'container', 'account']) {
       const port = await freePort();
       const ring = (...args: string[]) =>
-        execFileSync('swift-ring-builder', [`${name}.builder`, ...args], { cwd: dir });
+        execFileSync('/usr/bin/swift-ring-builder', [`${name}.builder`, ...args], { cwd: dir });
       ring('create', '4', '1', '0');
       ring('add', `r1z1-127.0.0.1:${port}/d1`, '1');
       ring('rebalance');

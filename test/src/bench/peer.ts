@@ -15,7 +15,7 @@ import { secondsOf } from './case.js';
 const FOLDER = path.join(import.meta.dirname, '../../src/bench/peer');
 
 /** What a peer prints after each run; a script may add fields. */
-export type PeerRun = { seconds: number; cpuSeconds: number } & Record<string, unknown>;
+type PeerRun = { seconds: number; cpuSeconds: number } & Record<string, unknown>;
 
 /** A running peer. */
 export interface Peer {

@@ -136,7 +136,7 @@ export function MoveAlias({ model, alias: given, version: proposed, onClose }: M
 }
 
 /** The figures of the version that is left and of the one that follows it, and the gates. */
-export function Change({ preview }: { preview: AliasPreview }) {
+function Change({ preview }: { preview: AliasPreview }) {
   const { from, to, gates } = preview;
   if (from !== null && from.version === to.version) {
     return <Typography variant="body2">It points there already: nothing changes.</Typography>;

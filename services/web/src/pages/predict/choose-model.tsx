@@ -17,7 +17,7 @@ type ChooseModelProps = {
 };
 
 /** The version that a model stands for by itself: its champion, else its latest. */
-export const standingVersion = (model: Model): number => model.aliases['champion'] ?? model.latestVersion ?? 1;
+const standingVersion = (model: Model): number => model.aliases['champion'] ?? model.latestVersion ?? 1;
 
 /** Which model predicts: the champion by default, any version, or an uploaded file; and what it is. */
 export function ChooseModel({ models, chosen, onChoose, onContinue }: ChooseModelProps) {
