@@ -15,7 +15,7 @@ import { type Reliability, wilson } from './reliability.js';
 import type { Residuals } from './residuals.js';
 
 /** Rows of which every column has a number. */
-export type Complete = { columns: Float64Array[]; rows: number; omitted: number };
+type Complete = { columns: Float64Array[]; rows: number; omitted: number };
 
 const lengthsDiffer = (names: readonly string[], lengths: readonly number[]): CloveError =>
   new CloveError(
@@ -27,7 +27,7 @@ const lengthsDiffer = (names: readonly string[], lengths: readonly number[]): Cl
  * The rows that have a number in every column, in their order.
  * @throws CloveError `invalid-input` for columns of different lengths
  */
-export const completeRows = (columns: Readonly<Record<string, Values>>): Complete => {
+const completeRows = (columns: Readonly<Record<string, Values>>): Complete => {
   const names = Object.keys(columns);
   const given = Object.values(columns);
   const length = given[0]?.length ?? 0;
@@ -52,17 +52,17 @@ export const completeRows = (columns: Readonly<Record<string, Values>>): Complet
 };
 
 /** Row numbers in ascending order of `values`; equal values keep their order. */
-export const orderBy = (values: Float64Array): Uint32Array =>
+const orderBy = (values: Float64Array): Uint32Array =>
   Uint32Array.from(values, (_, i) => i).toSorted((a, b) => values[a]! - values[b]! || a - b);
 
-export const take = (values: Float64Array, order: Uint32Array): Float64Array =>
+const take = (values: Float64Array, order: Uint32Array): Float64Array =>
   Float64Array.from(order, (row) => values[row]!);
 
 /**
  * `values` in the order of `sorted` keys, where rows of equal keys share their mean: what is summed over a part of the
  * rows then does not depend on how ties were broken.
  */
-export const shareTies = (sorted: Float64Array, values: Float64Array): Float64Array => {
+const shareTies = (sorted: Float64Array, values: Float64Array): Float64Array => {
   const shared = new Float64Array(values.length);
   for (let from = 0; from < sorted.length;) {
     let to = from;
@@ -78,7 +78,7 @@ export const shareTies = (sorted: Float64Array, values: Float64Array): Float64Ar
 };
 
 /** Half-open ranges of `n` ordered rows in `groups` parts of equal count, empty ones left out: ⌊kn/g⌋ to ⌊(k+1)n/g⌋. */
-export const equalGroups = (n: number, groups: number): { from: number; to: number }[] => {
+const equalGroups = (n: number, groups: number): { from: number; to: number }[] => {
   const count = Math.min(groups, n);
   return Array.from({ length: count }, (_, k) => ({
     from: Math.floor((k * n) / count),
@@ -86,13 +86,13 @@ export const equalGroups = (n: number, groups: number): { from: number; to: numb
   }));
 };
 
-export const sum = (values: Float64Array): number => {
+const sum = (values: Float64Array): number => {
   let total = 0;
   for (const value of values) total += value;
   return total;
 };
 
-export const mean = (values: Float64Array): number => sum(values) / values.length;
+const mean = (values: Float64Array): number => sum(values) / values.length;
 
 /**
  * The decile table: group k of g holds the places ⌊kn/g⌋ to ⌊(k+1)n/g⌋ by prediction, g = 10 or the number of rows where
