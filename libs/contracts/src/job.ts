@@ -4,6 +4,15 @@ import { JobStatus } from './job-status.js';
 
 export * from './job-status.js';
 
+/**
+ * Version of what the queues carry. It grows with a change that a worker of the version before would misunderstand; the
+ * producer writes it beside each payload. A worker leaves what is newer than itself to workers that know it.
+ */
+export const JOB_VERSION = 1;
+
+/** What is read of a payload before all else. What carries no version was queued before there were any. */
+export const JobVersion = z.looseObject({ version: z.number().int().min(1).default(1) });
+
 const base = { jobId: idOf('job'), requestId: z.string().max(100) };
 
 /**

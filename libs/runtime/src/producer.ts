@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   CloveError,
   JOBS,
+  JOB_VERSION,
   type JobKind,
   type JobPayload,
   type QueueName,
@@ -71,6 +72,7 @@ async function countsOf(queue: Queue): Promise<QueueCounts[QueueName]> {
 export function createProducer(o: QueueOptions): Producer {
   const connection = connectRedis(o.redisUrl);
   const prefix = o.prefix ?? DEFAULT_PREFIX;
+  const versioned = (payload: object) => ({ ...payload, version: o.version ?? JOB_VERSION });
   const queueOf = (name: string): Queue => new Queue(name, { connection, prefix }).on('error', () => {});
   const queues: Record<QueueName, Queue> = {
     ingest: queueOf('ingest'),
@@ -99,20 +101,20 @@ export function createProducer(o: QueueOptions): Producer {
       within(LIMIT_MS, async () => {
         const opts = optionsOf(kind, payload.jobId, attempt);
         if (after === undefined) {
-          await queues[JOBS[kind].queue].add(kind, payload, opts);
+          await queues[JOBS[kind].queue].add(kind, versioned(payload), opts);
           return;
         }
         const first = optionsOf(after.kind, after.payload.jobId, after.attempt);
         await flows.add({
           name: kind,
           queueName: JOBS[kind].queue,
-          data: payload,
+          data: versioned(payload),
           opts,
           children: [
             {
               name: after.kind,
               queueName: JOBS[after.kind].queue,
-              data: after.payload,
+              data: versioned(after.payload),
               opts: { ...first, ignoreDependencyOnFailure: true },
             },
           ],

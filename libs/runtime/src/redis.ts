@@ -3,7 +3,12 @@ import { Redis } from 'ioredis';
 import type { Logger } from './logger.js';
 
 /** Where queues live: one Redis, and within it a prefix that keeps one system's keys apart from another's. */
-export type QueueOptions = { redisUrl: string; prefix?: string };
+export type QueueOptions = {
+  redisUrl: string;
+  prefix?: string;
+  /** version of the payloads that this process writes and understands; `JOB_VERSION` when left out */
+  version?: number;
+};
 
 export const DEFAULT_PREFIX = 'clove';
 

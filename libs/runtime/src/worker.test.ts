@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   CloveError,
+  JOB_VERSION,
   type JobError,
   type JobPayload,
   type JobStatus,
@@ -36,30 +37,48 @@ class MemoryLedger implements JobLedger {
   readonly errors: { error: JobError; final: boolean }[] = [];
   readonly beats: { progress: number; stage: string }[] = [];
   readonly cancelling = new Set<string>();
+  /** the attempt that has each job */
+  private readonly holders = new Map<string, number>();
   private attempts = 0;
 
   async start(jobId: string, _worker: string) {
     const status = this.status.get(jobId) ?? 'queued';
     if (status !== 'queued' && status !== 'running') return { outcome: 'skip', status } as const;
     this.write(jobId, 'running');
-    return { outcome: 'started', attempt: (this.attempts += 1) } as const;
+    this.attempts += 1;
+    this.holders.set(jobId, this.attempts);
+    return { outcome: 'started', attempt: this.attempts } as const;
   }
-  async beat(jobId: string, state: { progress: number; stage: string }) {
+  async beat(jobId: string, attempt: number, state: { progress: number; stage: string }) {
+    if (this.holders.get(jobId) !== attempt) return 'lost';
     this.beats.push(state);
-    return { cancelRequested: this.cancelling.has(jobId) };
+    return this.cancelling.has(jobId) ? 'cancelled' : 'go on';
   }
-  async succeed(jobId: string) {
-    this.write(jobId, 'succeeded');
+  async succeed(jobId: string, attempt: number) {
+    return this.end(jobId, attempt, 'succeeded');
   }
-  async fail(jobId: string, error: JobError, { final }: { final: boolean }) {
-    this.errors.push({ error, final });
-    this.write(jobId, final ? 'failed' : 'queued');
+  async fail(jobId: string, attempt: number, error: JobError, { final }: { final: boolean }) {
+    const taken = this.end(jobId, attempt, final ? 'failed' : 'queued');
+    if (taken) this.errors.push({ error, final });
+    return taken;
   }
-  async cancelled(jobId: string) {
-    this.write(jobId, 'cancelled');
+  async cancelled(jobId: string, attempt: number) {
+    return this.end(jobId, attempt, 'cancelled');
   }
-  async wait(jobId: string) {
+  async wait(jobId: string, attempt: number) {
+    if (this.holders.get(jobId) !== attempt) return false;
     this.write(jobId, 'running');
+    return true;
+  }
+  async giveUp(jobId: string, error: JobError) {
+    this.errors.push({ error, final: true });
+    this.write(jobId, 'failed');
+  }
+  private end(jobId: string, attempt: number, status: JobStatus): boolean {
+    if (this.holders.get(jobId) !== attempt) return false;
+    this.holders.delete(jobId);
+    this.write(jobId, status);
+    return true;
   }
   shard(shard: number, step: ShardStep): Moves {
     const key = `${step} ${shard}`;
@@ -70,15 +89,21 @@ class MemoryLedger implements JobLedger {
         this.shards.push(`${key} begins`);
         return { outcome: 'started', attempt: 1 };
       },
-      beat: async (jobId) => ({
-        cancelRequested: this.cancelling.has(jobId) || this.status.get(jobId) !== 'running',
-      }),
-      succeed: async () => void this.shards.push(`${key} ends`),
-      fail: async (jobId, error, { final }) => {
+      beat: async (jobId) =>
+        this.cancelling.has(jobId) || this.status.get(jobId) !== 'running' ? 'cancelled' : 'go on',
+      succeed: async () => {
+        this.shards.push(`${key} ends`);
+        return true;
+      },
+      fail: async (jobId, _attempt, error, { final }) => {
         this.errors.push({ error, final });
         if (final) this.write(jobId, 'failed');
+        return true;
       },
-      cancelled: async (jobId) => this.write(jobId, 'cancelled'),
+      cancelled: async (jobId) => {
+        this.write(jobId, 'cancelled');
+        return true;
+      },
     };
   }
   readonly shards: string[] = [];
@@ -293,6 +318,94 @@ test('a job whose worker vanished is given out again; after the third loss it fa
   expect(ledger.errors[0]?.error.message).toMatch(/lost 3 times/);
   await queue.close();
   connection.disconnect();
+});
+
+test('a worker drops a job that another attempt has, and what it says of it is not taken', async () => {
+  const ledger = new MemoryLedger();
+  const reasons: unknown[] = [];
+  ingester(ledger, async (payload, { signal }) => {
+    await ledger.start(payload.jobId, 'the other worker');
+    await untilAborted(signal).catch((reason: unknown) => reasons.push(reason));
+    throw new Error('too late');
+  });
+  const job = ingestJob();
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => reasons.length === 1);
+  await until(async () => !(await producer.has('ingest', job.jobId, 1)));
+  expect(reasons).toEqual([expect.objectContaining({ code: 'conflict' })]);
+  expect(ledger.writes).toEqual(['running', 'running']);
+  expect(ledger.errors).toEqual([]);
+});
+
+test('a job goes on to its one end though the queue forgot it on the way', async () => {
+  const ledger = new MemoryLedger();
+  const connection = connectRedis(redisUrl);
+  const queue = new Queue('ingest', { connection, prefix });
+  const job = ingestJob();
+  let beatsAtLoss = 0;
+  ingester(
+    ledger,
+    async () => {
+      await queue.obliterate({ force: true });
+      beatsAtLoss = ledger.beats.length;
+      // two beats are more than a lock of 400 ms and its renewal
+      await until(() => ledger.beats.length >= beatsAtLoss + 2);
+    },
+    { lockMs: 400 },
+  );
+  await producer.enqueue('ingest', job, { attempt: 1 });
+  await until(() => ledger.status.get(job.jobId) === 'succeeded');
+  expect(ledger.writes).toEqual(['running', 'succeeded']);
+  await queue.close();
+  connection.disconnect();
+});
+
+describe('versions of what the queue carries', () => {
+  const worker = (version: number, ledger: MemoryLedger, ingest: Ingest): void => {
+    hosts.push(
+      startWorker({
+        redisUrl,
+        prefix,
+        service: 'ingester',
+        queue: 'ingest',
+        ledger,
+        logger,
+        concurrency: 1,
+        handlers: { ingest },
+        version,
+      }),
+    );
+  };
+  const newer = createProducer({ redisUrl, prefix, version: JOB_VERSION + 1 });
+  afterAll(() => newer.close());
+
+  test('a job of a newer gateway is left in the queue by an older worker, without a try, until a newer one takes it', async () => {
+    const [old, fresh] = [new MemoryLedger(), new MemoryLedger()];
+    const refused = vi.fn<() => Promise<void>>(async () => {});
+    worker(JOB_VERSION, old, refused);
+    const job = ingestJob();
+    await newer.enqueue('ingest', job, { attempt: 1 });
+    await until(async () => (await newer.counts()).ingest.delayed === 1);
+    expect(await newer.has('ingest', job.jobId, 1)).toBe(true);
+    worker(JOB_VERSION + 1, fresh, async () => {});
+    await until(() => fresh.status.get(job.jobId) === 'succeeded');
+    expect(refused).not.toHaveBeenCalled();
+    expect(old.writes).toEqual([]);
+  });
+
+  test('a job of an older gateway, with its version or from before there were any, is done by a newer worker', async () => {
+    const ledger = new MemoryLedger();
+    worker(JOB_VERSION + 1, ledger, async () => {});
+    const [versioned, bare] = [ingestJob(), ingestJob()];
+    await producer.enqueue('ingest', versioned, { attempt: 1 });
+    const connection = connectRedis(redisUrl);
+    const queue = new Queue('ingest', { connection, prefix });
+    await queue.add('ingest', bare, { jobId: `${bare.jobId}-1` });
+    for (const { jobId } of [versioned, bare]) await until(() => ledger.status.get(jobId) === 'succeeded');
+    expect(ledger.writes.toSorted()).toEqual(['running', 'running', 'succeeded', 'succeeded']);
+    await queue.close();
+    connection.disconnect();
+  });
 });
 
 describe('the producer', () => {

@@ -4,7 +4,9 @@ import {
   CloveError,
   JOBS,
   JOB_PARTS,
+  JOB_VERSION,
   JobKind,
+  JobVersion,
   type JobError,
   type JobPayload,
   type JobStatus,
@@ -12,7 +14,7 @@ import {
   type ShardPayload,
   type ShardStep,
 } from '@clove/contracts';
-import { Queue, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from 'bullmq';
+import { DelayedError, Queue, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Logger } from './logger.js';
 import { deliveryOptions } from './producer.js';
 import { DEFAULT_PREFIX, connectRedis, reportErrors, type QueueOptions } from './redis.js';
@@ -20,12 +22,17 @@ import { DEFAULT_PREFIX, connectRedis, reportErrors, type QueueOptions } from '.
 /** Postgres is the truth about a job; the worker host writes it through this. */
 export interface JobLedger extends Moves {
   /** No worker has the job while its shards are at work; the next `start` goes on with the same attempt. */
-  wait(jobId: string): Promise<void>;
+  wait(jobId: string, attempt: number): Promise<boolean>;
+  /** The queue gives the job up, for it has lost its workers too often: it fails, unless a worker is at it all the same. */
+  giveUp(jobId: string, error: JobError): Promise<void>;
   /** The moves of one step of one shard. */
   shard(shard: number, step: ShardStep): Moves;
 }
 
-/** What is written of a job, or of a part of one, by the id of the job. */
+/**
+ * What is written of a job, or of a part of one, by the id of the job. All but `start` is of one attempt: where that is over,
+ * since the job has ended or another worker has it, nothing is written, and the answer is false or `lost`.
+ */
 export interface Moves {
   /** Begins an attempt; `skip` where the job has already ended. */
   start(
@@ -33,11 +40,15 @@ export interface Moves {
     worker: string,
   ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
   /** Called once a second while the job is worked on. */
-  beat(jobId: string, state: { progress: number; stage: string }): Promise<{ cancelRequested: boolean }>;
-  succeed(jobId: string): Promise<void>;
+  beat(
+    jobId: string,
+    attempt: number,
+    state: { progress: number; stage: string },
+  ): Promise<'go on' | 'cancelled' | 'lost'>;
+  succeed(jobId: string, attempt: number): Promise<boolean>;
   /** `final: false` puts the job back to queued, for its next try. */
-  fail(jobId: string, error: JobError, o: { final: boolean }): Promise<void>;
-  cancelled(jobId: string): Promise<void>;
+  fail(jobId: string, attempt: number, error: JobError, o: { final: boolean }): Promise<boolean>;
+  cancelled(jobId: string, attempt: number): Promise<boolean>;
 }
 
 /** What a handler works with. */
@@ -102,12 +113,16 @@ export type WorkerOptions<Q extends QueueName> = QueueOptions & {
 const BEAT_MS = 1000;
 /** After an abort, a handler has this long to end; `runInThread` needs at most 10 s of it. */
 const ABORT_LIMIT_MS = 15_000;
+/** A job that only newer workers understand is theirs to take after this long, and this worker takes none for longer. */
+const TOO_NEW_MS = 500;
+const STAND_BACK_MS = 5000;
 /** How often a job may lose its worker before it counts as one that kills workers. */
 const LOSSES = 2;
 
 /** A job that this worker is busy with. `ended` says why it was aborted; `over`, that its handler has returned. */
 type Active = {
   jobId: string;
+  attempt: number;
   ledger: Moves;
   given: readonly ShardPayload[];
   abort: AbortController;
@@ -128,16 +143,23 @@ type Active = {
  * - the process stops: back to queued at once, without using up a try
  * - a permanent error (a CloveError that is not retryable, a payload that does not fit): failed
  * - any other error: queued again with growing pauses, up to `JOBS[kind].attempts` tries, then failed
- * - the worker dies or its lock lapses: the queue gives the job to another worker; after the third loss it is failed
+ * - the worker dies or is frozen: the queue gives the job to another worker; after the third loss it is failed
  *
- * Delivery is at least once: a handler may meet the traces of an earlier attempt.
+ * Delivery is at least once: a handler may meet the traces of an earlier attempt. Whose job it is says the ledger, not the
+ * queue: a worker whose lock lapsed (it was frozen, or Redis was away or emptied) goes on while no other has begun an
+ * attempt, and drops the job at its next beat where one has; what it writes after that is not taken.
+ *
+ * A payload of a newer version than this worker's goes back to the end of the queue, and this worker stands back for some
+ * seconds so that one that knows it can take it.
  */
 export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHost {
   const graceMs = o.graceMs ?? 5000;
   const lockMs = o.lockMs ?? 20_000;
   const name = `${hostname()}:${process.pid} ${o.service}`;
   const connection = connectRedis(o.redisUrl);
-  const active = new Map<string, Active>();
+  const version = o.version ?? JOB_VERSION;
+  let standingBack: NodeJS.Timeout | undefined;
+  const active = new Set<Active>();
   const handled = new WeakSet<Job>();
   // One handler per kind; which payload it takes is checked by the schema of that kind just before the call.
   const handlers: Partial<Record<Delivery['kind'], (payload: never, ctx: ParentContext) => Promise<void>>> = o.handlers;
@@ -152,20 +174,31 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
 
   const beat = async (task: Active) => {
     try {
-      const { cancelRequested } = await task.ledger.beat(task.jobId, { progress: task.progress, stage: task.stage });
-      if (cancelRequested) end(task, 'cancelled', new CloveError('cancelled', 'The job was cancelled.'));
+      const { jobId, attempt, progress, stage } = task;
+      const answer = await task.ledger.beat(jobId, attempt, { progress, stage });
+      if (answer === 'cancelled') end(task, 'cancelled', new CloveError('cancelled', 'The job was cancelled.'));
+      if (answer === 'lost') end(task, 'lost', new CloveError('conflict', 'The job was given to another worker.'));
     } catch (err) {
       task.logger.warn({ err }, 'the ledger was not reached; the job goes on');
     }
   };
   const beats = setInterval(() => {
-    for (const task of active.values()) {
+    for (const task of active) {
       if (!task.over) task.beating ??= beat(task).finally(() => (task.beating = undefined));
     }
   }, BEAT_MS);
 
   const work = async (job: Job<unknown, void>, token: string | undefined): Promise<void> => {
     handled.add(job);
+    const newer = JobVersion.safeParse(job.data).data?.version ?? 1;
+    if (newer > version) {
+      o.logger.warn({ queueJob: job.id, version: newer }, 'a job of a newer version is left to workers that know it');
+      await job.moveToDelayed(Date.now() + TOO_NEW_MS, token);
+      await worker.pause(true);
+      clearTimeout(standingBack);
+      standingBack = setTimeout(() => worker.resume(), STAND_BACK_MS);
+      throw new DelayedError();
+    }
     const delivery = readJob(job);
     const { kind, payload } = delivery;
     const handler = handlers[kind];
@@ -177,7 +210,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       const last = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
       o.logger[last ? 'error' : 'warn']({ jobId, kind, err: error }, 'the job could not be started');
       // Nobody but the shard itself would tell the job, which would give it out again without end.
-      if (last && kind === 'shard') await persist(() => o.ledger.fail(jobId, failure, { final: true }));
+      if (last && kind === 'shard') await persist(() => o.ledger.giveUp(jobId, failure));
       throw failure.retryable ? error : new UnrecoverableError(failure.message);
     });
     const shard = delivery.kind === 'shard' ? { shard: delivery.payload.shard, step: delivery.payload.step } : {};
@@ -191,6 +224,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const abort = new AbortController();
     const task: Active = {
       jobId,
+      attempt,
       ledger,
       given: [],
       abort,
@@ -201,7 +235,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       beating: undefined,
       logger,
     };
-    active.set(job.id ?? jobId, task);
+    active.add(task);
     logger.info({ attempt }, 'job started');
     try {
       await handler(payload as never, {
@@ -217,8 +251,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       task.over = true;
       await task.beating;
       if (task.given.length === 0) {
-        await persist(() => ledger.succeed(jobId));
-        logger.info('job succeeded');
+        const taken = await persist(() => ledger.succeed(jobId, attempt));
+        logger.info(taken ? 'job succeeded' : 'the job has another worker or has ended; this end of it is not taken');
         return;
       }
       await giveOut(job, task.given);
@@ -228,9 +262,9 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       await settle(job, token, task, error, delivery);
       return;
     } finally {
-      active.delete(job.id ?? jobId);
+      active.delete(task);
     }
-    await persist(() => o.ledger.wait(jobId));
+    await persist(() => o.ledger.wait(jobId, attempt));
     if (await job.moveToWaitingChildren(token ?? '')) {
       logger.info({ shards: task.given.length }, 'the job waits for its shards');
       throw new WaitingChildrenError();
@@ -245,7 +279,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     await queue.addBulk(
       shards.map((payload) => ({
         name: 'shard',
-        data: payload,
+        data: { ...payload, version },
         opts: {
           ...deliveryOptions(JOB_PARTS.shard.attempts),
           jobId: `${job.id}-${payload.step}-${payload.shard}`,
@@ -276,10 +310,10 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     error: unknown,
     delivery: Delivery,
   ) => {
-    const { jobId, ledger, logger } = task;
-    if (task.ended === 'lost') throw error;
+    const { jobId, attempt, ledger, logger } = task;
+    if (task.ended === 'lost') throw new UnrecoverableError('The job was given to another worker.');
     if (task.ended === 'cancelled') {
-      await persist(() => ledger.cancelled(jobId));
+      await persist(() => ledger.cancelled(jobId, attempt));
       logger.info('job cancelled');
       await discard(delivery, logger);
       return;
@@ -287,7 +321,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     if (task.ended === 'stopping') {
       const stopped = 'The worker was stopped; the job went back to the queue.';
       await persist(() =>
-        ledger.fail(jobId, { code: 'unavailable', message: stopped, retryable: true }, { final: false }),
+        ledger.fail(jobId, attempt, { code: 'unavailable', message: stopped, retryable: true }, { final: false }),
       );
       await job.moveToWait(token);
       logger.info('job put back');
@@ -296,8 +330,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const failure = describe(error);
     const final = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     logger[final ? 'error' : 'warn']({ err: error, final }, 'job failed');
-    await persist(() => ledger.fail(jobId, failure, { final }));
-    if (final) await discard(delivery, logger);
+    const taken = await persist(() => ledger.fail(jobId, attempt, failure, { final }));
+    if (final && taken) await discard(delivery, logger);
     throw failure.retryable ? error : new UnrecoverableError(failure.message);
   };
 
@@ -312,12 +346,6 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   });
   reportErrors(worker, o.logger);
   worker.on('stalled', (id) => o.logger.warn({ queueJob: id }, 'a worker was lost; its job is given out again'));
-  worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) {
-      const task = active.get(id);
-      if (task !== undefined) end(task, 'lost', new CloveError('conflict', 'The job was given to another worker.'));
-    }
-  });
   worker.on('failed', (job, err) => {
     // Ended by the queue itself, without a call of `work`: the job has lost its worker too often.
     if (job === undefined || handled.has(job)) return;
@@ -327,8 +355,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       `The worker was lost ${LOSSES + 1} times during this job: killed, or out of memory. ` +
       'See its log; give it more memory or less data, then retry the job.';
     o.logger.error({ jobId, err }, message);
-    persist(() => o.ledger.fail(jobId, { code: 'internal', message, retryable: true }, { final: true })).catch(
-      (error: unknown) => o.logger.error({ jobId, err: error }, 'the ledger was not reached'),
+    persist(() => o.ledger.giveUp(jobId, { code: 'internal', message, retryable: true })).catch((error: unknown) =>
+      o.logger.error({ jobId, err: error }, 'the ledger was not reached'),
     );
   });
 
@@ -337,15 +365,16 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       await worker.waitUntilReady();
     },
     close: async () => {
+      clearTimeout(standingBack);
       const closed = worker.close();
       await Promise.race([closed, delay(graceMs, undefined, { ref: false })]);
       if (active.size > 0) {
-        for (const task of active.values()) {
+        for (const task of active) {
           end(task, 'stopping', new CloveError('unavailable', 'The worker is being stopped.'));
         }
         await Promise.race([closed, delay(ABORT_LIMIT_MS, undefined, { ref: false })]);
       }
-      for (const task of active.values()) {
+      for (const task of active) {
         task.logger.error('the job does not end; the queue gives it to another worker');
       }
       clearInterval(beats);
@@ -384,11 +413,10 @@ function describe(error: unknown): JobError {
 }
 
 /** The end of long work must not be lost to a moment without a database: tried for some seconds. */
-async function persist(write: () => Promise<void>): Promise<void> {
+async function persist<T>(write: () => Promise<T>): Promise<T> {
   for (let pauseMs = 200; ; pauseMs *= 2) {
     try {
-      await write();
-      return;
+      return await write();
     } catch (error) {
       if ((error instanceof CloveError && !error.retryable) || pauseMs > 2000) throw error;
       await delay(pauseMs);

@@ -9,6 +9,8 @@ import type { Jobs, QueuedJob } from './registry.js';
 
 /** After this long without a beat the worker of a running job is taken for lost. Beats come once a second. */
 const SILENT_MS = 60_000;
+/** A worker that has beaten within this is at work. */
+const ALIVE_MS = 5000;
 /** As many jobs as the reconciler looks at in one round. */
 const WAITING_LIMIT = 1000;
 
@@ -114,9 +116,19 @@ async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
 
 /** All of `Jobs` but the moves of shards, see shards.ts. */
 export function openJobs(db: Database): Omit<Jobs, 'shard'> {
-  const move = (id: string, to: Parameters<typeof moveJob>[2]) =>
+  /** Does what a worker asks for while its attempt is under way, the job's row locked; else false. */
+  const during = (
+    id: string,
+    attempt: number,
+    act: (tx: Queryable, job: { cancelRequested: boolean }) => Promise<unknown>,
+  ): Promise<boolean> =>
     db.$transaction(async (tx) => {
-      await moveJob(tx, id, to);
+      const job = await lockJob(tx, id);
+      // asked for after the lock is there, so that it is seen as the worker before left it
+      const open = await tx.jobAttempt.count({ where: { jobId: id, number: attempt, status: 'running' } });
+      if (open === 0) return false;
+      await act(tx, job);
+      return true;
     });
   return {
     get: async (id) => toJob(await get(db, id)),
@@ -205,7 +217,7 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
         return { outcome: 'started', attempt: await moveJob(tx, jobId, { to: 'running', worker }) };
       }),
 
-    beat: async (jobId, state) => {
+    beat: async (jobId, attempt, state) => {
       const stage = storable(state.stage);
       const progress = check(Job.shape.progress, Math.min(1, Math.max(0, state.progress)), 'progress');
       // revision grows only with what a reader can see
@@ -217,35 +229,43 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
           stage = ${stage}
         FROM jobs AS before
         WHERE jobs.id = ${jobId} AND jobs.status = 'running' AND before.id = jobs.id
+          AND EXISTS (SELECT FROM job_attempts a WHERE a.job_id = jobs.id AND a.number = ${attempt} AND a.status = 'running')
         RETURNING jobs.cancel_requested AS "cancelRequested", before.stage AS former`;
       if (row !== undefined) {
         if (!sameButFigures(row.former, stage)) await logJob(db, jobId, stage);
-        return { cancelRequested: row.cancelRequested };
+        return row.cancelRequested ? 'cancelled' : 'go on';
       }
-      await get(db, jobId);
-      return { cancelRequested: true };
+      const { status } = await get(db, jobId);
+      return status === 'cancelled' ? 'cancelled' : 'lost';
     },
 
-    succeed: (jobId) => move(jobId, { to: 'succeeded' }),
+    succeed: (jobId, attempt) => during(jobId, attempt, (tx) => moveJob(tx, jobId, { to: 'succeeded' })),
 
-    fail: async (jobId, reason, { final }) => {
+    fail: async (jobId, attempt, reason, { final }) => {
       const error = check(JobError, reason, 'job error');
-      if (final) return move(jobId, { to: 'failed', error });
-      await db.$transaction(async (tx) => {
-        const { status, cancelRequested } = await lockJob(tx, jobId);
-        if (status === 'running' && cancelRequested) await moveJob(tx, jobId, { to: 'cancelled' });
-        else await moveJob(tx, jobId, { to: 'queued', error });
+      return during(jobId, attempt, (tx, { cancelRequested }) => {
+        if (final) return moveJob(tx, jobId, { to: 'failed', error });
+        return moveJob(tx, jobId, cancelRequested ? { to: 'cancelled' } : { to: 'queued', error });
       });
     },
 
-    cancelled: (jobId) => move(jobId, { to: 'cancelled' }),
+    cancelled: (jobId, attempt) => during(jobId, attempt, (tx) => moveJob(tx, jobId, { to: 'cancelled' })),
 
-    wait: (jobId) =>
-      db.$transaction(async (tx) => {
-        const { status, cancelRequested } = await lockJob(tx, jobId);
-        if (status !== 'running') return;
-        if (cancelRequested) await moveJob(tx, jobId, { to: 'cancelled' });
-        else await tx.job.update({ where: { id: jobId }, data: { beatAt: null } });
-      }),
+    wait: (jobId, attempt) =>
+      during(jobId, attempt, (tx, { cancelRequested }) =>
+        cancelRequested
+          ? moveJob(tx, jobId, { to: 'cancelled' })
+          : tx.job.update({ where: { id: jobId }, data: { beatAt: null } }),
+      ),
+
+    giveUp: async (jobId, reason) => {
+      const error = check(JobError, reason, 'job error');
+      await db.$transaction(async (tx) => {
+        const { status } = await lockJob(tx, jobId);
+        const [alive] = await tx.$queryRaw<unknown[]>`
+          SELECT FROM jobs WHERE id = ${jobId} AND status = 'running' AND beat_at > now() - ${ALIVE_MS} * interval '1 ms'`;
+        if (!isTerminal(status) && alive === undefined) await moveJob(tx, jobId, { to: 'failed', error });
+      });
+    },
   };
 }

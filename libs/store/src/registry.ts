@@ -86,7 +86,8 @@ export interface Jobs {
    */
   waiting(): Promise<QueuedJob[]>;
 
-  // What a worker host writes; the same shape as the runtime's JobLedger.
+  // What a worker host writes; the same shape as the runtime's JobLedger. All but `start` is of one attempt: where that is
+  // over, since the job has ended or another worker has it, nothing is written, and the answer is false or `lost`.
 
   /**
    * Takes the job for `worker` and opens an attempt. A running job is one that was delivered again: its open attempt is
@@ -96,29 +97,35 @@ export interface Jobs {
     jobId: string,
     worker: string,
   ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
-  /** Progress in [0, 1] and a sign of life. `cancelRequested` is true also where the job is running no more. */
-  beat(jobId: string, state: { progress: number; stage: string }): Promise<{ cancelRequested: boolean }>;
-  /** running → succeeded. Any other status: 'illegal-transition'. */
-  succeed(jobId: string): Promise<void>;
+  /** Progress in [0, 1] and a sign of life. */
+  beat(
+    jobId: string,
+    attempt: number,
+    state: { progress: number; stage: string },
+  ): Promise<'go on' | 'cancelled' | 'lost'>;
+  /** running → succeeded. */
+  succeed(jobId: string, attempt: number): Promise<boolean>;
   /**
-   * `final`: queued | running → failed, and the dataset of an ingest failed with the reason as a warning. Otherwise
-   * running → queued for the queue's next try, or cancelled where that was asked for.
+   * `final`: running → failed, and the dataset of an ingest failed with the reason as a warning. Otherwise running → queued
+   * for the queue's next try, or cancelled where that was asked for.
    */
-  fail(jobId: string, error: JobError, options: { final: boolean }): Promise<void>;
-  /** queued | running → cancelled; the dataset of an ingest fails with it. */
-  cancelled(jobId: string): Promise<void>;
+  fail(jobId: string, attempt: number, error: JobError, options: { final: boolean }): Promise<boolean>;
+  /** running → cancelled; the dataset of an ingest fails with it. */
+  cancelled(jobId: string, attempt: number): Promise<boolean>;
   /**
    * The worker lets go of a running job whose shards others do; the attempt stays open, and the next `start` goes on with
    * it. A cancel meanwhile takes effect at once.
    */
-  wait(jobId: string): Promise<void>;
+  wait(jobId: string, attempt: number): Promise<boolean>;
+  /** queued | running → failed, unless a worker has given a sign of life in the last 5 seconds or the job has ended. */
+  giveUp(jobId: string, error: JobError): Promise<void>;
   /** The moves of one step of one shard of a running job. */
   shard(shard: number, step: ShardStep): ShardMoves;
 }
 
 /**
  * What a worker host writes of a shard, by the id of the job that it is a part of. Shards are counted in the progress and the
- * stage of that job; its log tells of those that are begun again.
+ * stage of that job; its log tells of those that are begun again. As with jobs, what a lost attempt writes is not taken.
  */
 export interface ShardMoves {
   /** `skip` where the job is not running, or the step of this shard is done. `attempt` counts the beginnings of this step. */
@@ -126,13 +133,13 @@ export interface ShardMoves {
     jobId: string,
     worker: string,
   ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
-  /** `cancelRequested` is true also where the job is running no more. */
-  beat(jobId: string, state: { progress: number }): Promise<{ cancelRequested: boolean }>;
-  succeed(jobId: string): Promise<void>;
+  /** `cancelled` also where the job is running no more. */
+  beat(jobId: string, attempt: number, state: { progress: number }): Promise<'go on' | 'cancelled' | 'lost'>;
+  succeed(jobId: string, attempt: number): Promise<boolean>;
   /** `final`: the job fails. */
-  fail(jobId: string, error: JobError, options: { final: boolean }): Promise<void>;
+  fail(jobId: string, attempt: number, error: JobError, options: { final: boolean }): Promise<boolean>;
   /** The job is cancelled, where it is still running. */
-  cancelled(jobId: string): Promise<void>;
+  cancelled(jobId: string, attempt: number): Promise<boolean>;
 }
 
 /** Whether the steps of a shard are done. */
@@ -353,7 +360,7 @@ export interface Users {
   find(username: string): Promise<(User & { passwordHash: string }) | null>;
   get(id: string): Promise<User>;
   /**
-   * Changes what is given. A new password and `disabled` end the sessions of the user, but for the one of `keepSession`.
+   * Changes what is given. A new password and `disabled` end the sessions of the user.
    * 'conflict' where nobody could administer users afterwards.
    */
   update(
@@ -362,7 +369,6 @@ export interface Users {
       role?: Role | undefined;
       disabled?: boolean | undefined;
       passwordHash?: string | undefined;
-      keepSession?: string | undefined;
     },
   ): Promise<User>;
 }

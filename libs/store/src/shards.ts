@@ -40,6 +40,15 @@ async function tell(tx: Queryable, jobId: string, step: ShardStep): Promise<void
 export function shardMoves(db: Database, number: number, step: ShardStep): ShardMoves {
   const done = step === 'score' ? { scored: true } : { written: true };
   const of = (jobId: string) => ({ number, prediction: { jobId } });
+  /** Does what a worker asks for while its attempt at the shard is under way in a running job, whose row is locked; else false. */
+  const during = (jobId: string, attempt: number, act: (tx: Queryable) => Promise<unknown>): Promise<boolean> =>
+    db.$transaction(async (tx) => {
+      const { status } = await lockJob(tx, jobId);
+      const open = await tx.shard.count({ where: { ...of(jobId), attempts: attempt, NOT: done } });
+      if (status !== 'running' || open === 0) return false;
+      await act(tx);
+      return true;
+    });
   return {
     start: (jobId, worker) =>
       db.$transaction(async (tx) => {
@@ -60,31 +69,33 @@ export function shardMoves(db: Database, number: number, step: ShardStep): Shard
         return { outcome: 'started', attempt: shard.attempts };
       }),
 
-    beat: async (jobId, state) => {
+    beat: async (jobId, attempt, state) => {
       const progress = Math.min(1, Math.max(0, state.progress));
-      await db.shard.updateMany({ where: { ...of(jobId), NOT: done }, data: { progress, beatAt: new Date() } });
-      await tell(db, jobId, step);
+      const { count } = await db.shard.updateMany({
+        where: { ...of(jobId), attempts: attempt, NOT: done },
+        data: { progress, beatAt: new Date() },
+      });
+      if (count > 0) await tell(db, jobId, step);
       const job = await db.job.findUnique({ where: { id: jobId }, select: { status: true, cancelRequested: true } });
       if (job === null) throw notFound('job', jobId);
-      return { cancelRequested: job.cancelRequested || job.status !== 'running' };
+      if (job.cancelRequested || job.status !== 'running') return 'cancelled';
+      return count > 0 ? 'go on' : 'lost';
     },
 
-    succeed: async (jobId) => {
-      await db.shard.updateMany({ where: of(jobId), data: { ...done, progress: 0, attempts: 0, beatAt: new Date() } });
-      await tell(db, jobId, step);
+    succeed: async (jobId, attempt) => {
+      const { count } = await db.shard.updateMany({
+        where: { ...of(jobId), attempts: attempt, NOT: done },
+        data: { ...done, progress: 0, attempts: 0, beatAt: new Date() },
+      });
+      if (count > 0) await tell(db, jobId, step);
+      return count > 0;
     },
 
-    fail: (jobId, reason, { final }) =>
-      db.$transaction(async (tx) => {
-        const error = check(JobError, reason, 'job error');
-        const { status } = await lockJob(tx, jobId);
-        if (final && status === 'running') await moveJob(tx, jobId, { to: 'failed', error });
+    fail: (jobId, attempt, reason, { final }) =>
+      during(jobId, attempt, async (tx) => {
+        if (final) await moveJob(tx, jobId, { to: 'failed', error: check(JobError, reason, 'job error') });
       }),
 
-    cancelled: (jobId) =>
-      db.$transaction(async (tx) => {
-        const { status } = await lockJob(tx, jobId);
-        if (status === 'running') await moveJob(tx, jobId, { to: 'cancelled' });
-      }),
+    cancelled: (jobId, attempt) => during(jobId, attempt, (tx) => moveJob(tx, jobId, { to: 'cancelled' })),
   };
 }

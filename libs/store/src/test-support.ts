@@ -112,7 +112,7 @@ export async function readyDataset(registry: Registry): Promise<string> {
   const { dataset, job } = await newDataset(registry);
   await registry.jobs.start(job.id, 'worker');
   await registry.datasets.complete(dataset.id, profile);
-  await registry.jobs.succeed(job.id);
+  await registry.jobs.succeed(job.id, 1);
   return dataset.id;
 }
 
@@ -122,7 +122,7 @@ export async function trained(registry: Registry, datasetId: string, modelName: 
   await registry.jobs.start(job.id, 'worker');
   const versionId = newId('version');
   const version = await registry.runs.complete(run.id, { versionId, manifest, evaluation: report, artifacts });
-  await registry.jobs.succeed(job.id);
+  await registry.jobs.succeed(job.id, 1);
   return { run, job, version };
 }
 
@@ -131,7 +131,7 @@ export async function jobIn(registry: Registry, status: JobStatus): Promise<Job>
   const { job } = await newDataset(registry);
   if (status === 'cancelled') await registry.jobs.requestCancel(job.id);
   else if (status !== 'queued') await registry.jobs.start(job.id, 'worker');
-  if (status === 'succeeded') await registry.jobs.succeed(job.id);
-  if (status === 'failed') await registry.jobs.fail(job.id, failure, { final: true });
+  if (status === 'succeeded') await registry.jobs.succeed(job.id, 1);
+  if (status === 'failed') await registry.jobs.fail(job.id, 1, failure, { final: true });
   return registry.jobs.get(job.id);
 }

@@ -75,7 +75,7 @@ describe('the event stream of a job', () => {
     await catchUp();
     for (const n of [1, 2, 3]) {
       await runs.putEpoch(id, epoch(n));
-      await jobs.beat(job.id, { progress: n / 4, stage: `epoch ${n}` });
+      await jobs.beat(job.id, 1, { progress: n / 4, stage: `epoch ${n}` });
       await catchUp();
     }
     const version = gateway.work.train(job.id, id);
@@ -108,7 +108,7 @@ describe('the event stream of a job', () => {
     const { id, job } = await startRun();
     await jobs.start(job.id, 'a test');
     await runs.putEpoch(id, epoch(1));
-    await jobs.beat(job.id, { progress: 0.1, stage: 'epoch 1' });
+    await jobs.beat(job.id, 1, { progress: 0.1, stage: 'epoch 1' });
     const first: Event[] = [];
     const leaving = new AbortController();
     for await (const event of watch(job.id, undefined, leaving.signal)) {
@@ -119,8 +119,8 @@ describe('the event stream of a job', () => {
     expect(epochsOf(first)).toEqual([epoch(1)]);
 
     await runs.putEpoch(id, epoch(2));
-    await jobs.beat(job.id, { progress: 0.2, stage: 'epoch 2' });
-    await jobs.fail(job.id, { code: 'not-converged', message: 'lower the rate', retryable: false }, { final: true });
+    await jobs.beat(job.id, 1, { progress: 0.2, stage: 'epoch 2' });
+    await jobs.fail(job.id, 1, { code: 'not-converged', message: 'lower the rate', retryable: false }, { final: true });
     const rest: Event[] = [];
     for await (const event of watch(job.id, first.at(-1)?.id)) rest.push(event);
     expect(epochsOf(rest)).toEqual([epoch(2)]);
@@ -140,7 +140,7 @@ describe('the event stream of a job', () => {
     await jobs.start(job.id, 'a test');
     await runs.putEpoch(id, epoch(1));
     await runs.putEpoch(id, epoch(2));
-    await jobs.beat(job.id, { progress: 0.1, stage: 'epoch 2' });
+    await jobs.beat(job.id, 1, { progress: 0.1, stage: 'epoch 2' });
     const reading = watch(job.id);
     const events: Event[] = [];
     for (;;) {
@@ -152,8 +152,8 @@ describe('the event stream of a job', () => {
     await jobs.start(job.id, 'another');
     await runs.clearEpochs(id);
     await runs.putEpoch(id, { ...epoch(1), trainLoss: 9 });
-    await jobs.beat(job.id, { progress: 0.05, stage: 'epoch 1' });
-    await jobs.fail(job.id, { code: 'internal', message: 'x', retryable: false }, { final: true });
+    await jobs.beat(job.id, 2, { progress: 0.05, stage: 'epoch 1' });
+    await jobs.fail(job.id, 2, { code: 'internal', message: 'x', retryable: false }, { final: true });
     for await (const event of reading) events.push(event);
     expect(epochsOf(events).at(-1)?.trainLoss).toBe(9);
   });

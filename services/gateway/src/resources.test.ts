@@ -592,7 +592,7 @@ describe('jobs', () => {
     await gateway.gateway.registry.jobs.start(job.id, 'a test');
     const asked = await accept(`/v1/jobs/${job.id}/cancel`, {});
     expect(asked.job).toMatchObject({ status: 'running', cancelRequested: true });
-    await gateway.gateway.registry.jobs.cancelled(job.id);
+    await gateway.gateway.registry.jobs.cancelled(job.id, 1);
     expect(Job.parse(await get(`/v1/jobs/${job.id}`))).toMatchObject({
       status: 'cancelled',
       attempts: [{ number: 1 }],
@@ -610,7 +610,7 @@ describe('jobs', () => {
     const { id, job } = await accept('/v1/datasets/generate', { generator: 'features', customers: 1 });
     await gateway.gateway.registry.jobs.start(job.id, 'a test');
     const error = { code: 'data-empty', message: 'there is no row', retryable: false };
-    await gateway.gateway.registry.jobs.fail(job.id, error, { final: true });
+    await gateway.gateway.registry.jobs.fail(job.id, 1, error, { final: true });
     expect(Job.parse(await get(`/v1/jobs/${job.id}`))).toMatchObject({ status: 'failed', error });
     expect(Dataset.parse(await get(`/v1/datasets/${id}`)).status).toBe('failed');
     expect(await refused('GET', `/v1/datasets/${id}/profile`)).toMatchObject({ code: 'conflict' });

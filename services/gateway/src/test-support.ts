@@ -147,9 +147,10 @@ export const manifest: ModelManifest = {
 /** Ends a job's way through the registry as its worker would. */
 const workers = ({ registry, artifacts }: Gateway) => {
   const work = async (jobId: string, make: () => Promise<unknown>) => {
-    await registry.jobs.start(jobId, 'a test');
+    const started = await registry.jobs.start(jobId, 'a test');
+    if (started.outcome === 'skip') throw new Error(`job ${jobId} is ${started.status}`);
     await make();
-    await registry.jobs.succeed(jobId);
+    await registry.jobs.succeed(jobId, started.attempt);
   };
   return {
     ingest: (jobId: string, datasetId: string) =>

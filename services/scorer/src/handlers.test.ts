@@ -69,7 +69,7 @@ beforeAll(async () => {
   await artifacts.putFile(artifactKeys.data(id), join(outDir, 'data.parquet'));
   await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
   await registry.datasets.complete(id, profile);
-  await registry.jobs.succeed(job.id);
+  await registry.jobs.succeed(job.id, 1);
 
   const table = await loadFeatures({ parquet: join(outDir, 'data.parquet'), profile, scratchDir: folder });
   const { modelDir, manifest } = await writeLinearModel(folder, {
@@ -227,7 +227,7 @@ describe('a predict job', () => {
       retryable: true,
     });
     const failure = { code: 'data-empty', message: 'The file has no rows.', retryable: false };
-    await registry.jobs.fail(pending.job.id, failure, { final: true });
+    await registry.jobs.fail(pending.job.id, 1, failure, { final: true });
     await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({
       code: 'conflict',
       retryable: false,
@@ -237,7 +237,7 @@ describe('a predict job', () => {
 
   test('that was cancelled meanwhile leaves no files', async () => {
     const { payload, job } = await startedPrediction(datasetId);
-    await registry.jobs.cancelled(job.id);
+    await registry.jobs.cancelled(job.id, 1);
     await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({ code: 'conflict' });
     expect(await artifacts.stat(artifactKeys.prediction(payload.predictionId, 'predictions.csv'))).toBeNull();
   });

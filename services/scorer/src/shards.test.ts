@@ -95,7 +95,7 @@ beforeAll(async () => {
   await artifacts.putFile(artifactKeys.data(datasetId), join(outDir, 'data.parquet'));
   await artifacts.putFile(artifactKeys.profile(datasetId), join(outDir, 'profile.json'));
   await registry.datasets.complete(datasetId, profile);
-  await registry.jobs.succeed(job.id);
+  await registry.jobs.succeed(job.id, 1);
 
   const table = await loadFeatures({ parquet: join(outDir, 'data.parquet'), profile, scratchDir: folder });
   const columns = ['age', 'total_orders', 'gender'];

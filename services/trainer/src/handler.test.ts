@@ -57,7 +57,7 @@ const readyDataset = async (options: GeneratorOptions): Promise<string> => {
   await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
   await registry.jobs.start(job.id, 'ingester');
   await registry.datasets.complete(id, profile);
-  await registry.jobs.succeed(job.id);
+  await registry.jobs.succeed(job.id, 1);
   return id;
 };
 
@@ -203,7 +203,7 @@ describe('a train job', () => {
   test('whose version is refused at the end, for it was cancelled, leaves no files', async () => {
     const before = await versionsStored();
     const run = await startedRun(await readyDataset({ generator: 'features', customers: 100, seed: 2 }), {});
-    await registry.jobs.cancelled(run.jobId);
+    await registry.jobs.cancelled(run.jobId, 1);
     await expect(handle(run)).rejects.toMatchObject({ code: 'conflict' });
     expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
   });
@@ -266,7 +266,7 @@ describe('a leaderboard job', () => {
     await rank(nameless);
     expect(await registry.leaderboards.get(nameless.leaderboardId)).toMatchObject({ versionId: null, report: {} });
     const cancelled = await started('never');
-    await registry.jobs.cancelled(cancelled.jobId);
+    await registry.jobs.cancelled(cancelled.jobId, 1);
     await expect(rank(cancelled)).rejects.toMatchObject({ code: 'conflict' });
     expect([await versionsStored(), await readdir(scratchDir)]).toEqual([before, []]);
   });

@@ -5,6 +5,8 @@ import {
   DatasetProfile,
   type Epoch,
   type EvaluationReport,
+  type JobKind,
+  type JobPayload,
   type ModelManifest,
   type TrainingOptions,
 } from '@clove/contracts';
@@ -102,6 +104,13 @@ export const trainHandler =
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
+  };
+
+/** Removes the checkpoint of a run that was over when it was delivered, as one that was cancelled while it waited. */
+export const discardCheckpoint =
+  (artifacts: ArtifactStore) =>
+  async (_kind: JobKind, payload: JobPayload<JobKind>): Promise<void> => {
+    if ('runId' in payload) await artifacts.remove(artifactKeys.checkpoint(payload.runId));
   };
 
 /**

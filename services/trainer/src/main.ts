@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
 import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
-import { type TrainerContext, trainHandler } from './handler.js';
+import { type TrainerContext, discardCheckpoint, trainHandler } from './handler.js';
 import { leaderboardHandler } from './leaderboard-handler.js';
 
 const SERVICE = 'trainer';
@@ -29,6 +29,7 @@ async function main(): Promise<void> {
     queue: 'train',
     handlers: { train: trainHandler(context), leaderboard: leaderboardHandler(context) },
     ledger: registry.jobs,
+    discard: discardCheckpoint(context.artifacts),
     logger,
     concurrency: env.CONCURRENCY,
   });
