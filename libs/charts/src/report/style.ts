@@ -18,11 +18,11 @@ nav{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;margin:0 0 8px}
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:22px 0 8px}
 .tile{background:var(--soft);border-radius:10px;padding:14px 16px}
-.tile b{display:block;font-size:25px;line-height:1.25;font-weight:600;letter-spacing:-.01em}
+.tile b{display:block;font-size:22px;white-space:nowrap;line-height:1.25;font-weight:600;letter-spacing:-.01em}
 .tile span{display:block;font-size:12.5px;color:var(--muted);line-height:1.4}
 .tile span:first-child{color:var(--ink);font-weight:600;margin-bottom:2px}
 .verdict{display:flex;gap:14px;align-items:flex-start;border-radius:10px;padding:14px 18px;margin:18px 0 0}
-.verdict>.badge{flex:none}.verdict p{margin:0}.verdict ul{margin:6px 0 0}.verdict li:last-child{margin:0}
+.verdict>.badge{flex:none;padding-left:0;font-size:13px}.verdict p{margin:0}.verdict ul{margin:6px 0 0}.verdict li:last-child{margin:0}
 .verdict.good{background:var(--good-soft)}.verdict.bad{background:var(--bad-soft)}.verdict.warn{background:var(--warn-soft)}
 .badge{display:inline-block;border-radius:99px;padding:1px 10px;font-size:12px;font-weight:600;line-height:1.6;white-space:nowrap}
 .badge.good{color:var(--good);background:var(--good-soft)}.badge.bad{color:var(--bad);background:var(--bad-soft)}.badge.warn{color:var(--warn);background:var(--warn-soft)}.badge.plain{color:var(--muted);background:var(--soft)}
@@ -45,7 +45,7 @@ figcaption{font-size:13.5px;color:var(--muted);margin-top:8px;max-width:80ch}
 .dark{display:none}
 @media (prefers-color-scheme:dark){.dark{display:block}.light{display:none}}
 footer{margin-top:48px;padding-top:16px;border-top:1px solid var(--line);font-size:12.5px;color:var(--muted)}
-@media (max-width:700px){main{padding:28px 18px 40px}h1{font-size:25px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}}
+@media (max-width:700px){.verdict{flex-direction:column;gap:6px}main{padding:28px 18px 40px}h1{font-size:25px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}}
 @media print{
 :root{color-scheme:light;--ink:#15202e;--muted:#526071;--line:#dfe5ec;--soft:#f4f6f9;--page:#fff;--ground:#fff;--accent:#1f6fb4;--good:#1c7a4a;--good-soft:#e4f4ea;--bad:#b3261e;--bad-soft:#fbe9e7;--warn:#8a5a00;--warn-soft:#fdf3dc}
 @page{margin:16mm 14mm}

@@ -32,13 +32,15 @@ export const mappingFlags = contractFlags(TransactionMapping, {
   hints: Object.fromEntries(Object.keys(TransactionMapping.shape).map((key) => [key, 'column'])),
 });
 
-/** Every option of a training run. `--target` and `--ignore-column` serve the reading of the file as well. */
-export const trainingFlags = contractFlags(TrainingOptions, {
-  heading: 'Training:',
+/** How the options are called that a training and a leaderboard share. */
+const LEARNING = {
   names: { ignoreColumns: 'ignore-column' },
   aliases: { horizonDays: 'horizon' },
   hints: { target: 'column', ignoreColumns: 'column' },
-});
+} as const;
+
+/** Every option of a training run. `--target` and `--ignore-column` serve the reading of the file as well. */
+export const trainingFlags = contractFlags(TrainingOptions, { heading: 'Training:', ...LEARNING });
 
 /** The registry model that a run adds a version to. */
 export const registryFlags = contractFlags(StartRun, {
@@ -66,12 +68,7 @@ export const evaluationFlags = contractFlags(StartEvaluation, {
 });
 
 /** Every option of a leaderboard. */
-export const leaderboardFlags = contractFlags(LeaderboardOptions, {
-  heading: 'Leaderboard:',
-  names: { ignoreColumns: 'ignore-column' },
-  aliases: { horizonDays: 'horizon' },
-  hints: { target: 'column', ignoreColumns: 'column' },
-});
+export const leaderboardFlags = contractFlags(LeaderboardOptions, { heading: 'Leaderboard:', ...LEARNING });
 /** The registry model that receives the winner. */
 export const winnerFlags = contractFlags(StartLeaderboard, {
   heading: 'Leaderboard:',
