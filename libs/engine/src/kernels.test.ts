@@ -215,6 +215,65 @@ describe('gradients, traced and eager, are those that differences of the values 
   });
 });
 
+describe('edge shapes: a number, one row, one column, one element', () => {
+  const SHAPES = [[], [1], [1, 3], [3, 1], [1, 1]];
+  const elementwise: Record<string, TestFunction> = {
+    relu: tf.relu,
+    'sigmoid and square': (x) => tf.square(tf.sigmoid(x)),
+    softplus: tf.softplus,
+    step: (x) => tf.mul(x, tf.step(x)),
+    'where over a comparison': (x) => tf.where(tf.greater(x, 0), x, tf.exp(x)),
+    'clip, cast and scale': (x) => tf.mul(tf.cast(tf.clipByValue(x, -0.5, 0.5), 'float32'), 3),
+    'sum of all': (x) => tf.sum(x),
+    'mean of all': (x) => tf.mean(x),
+  };
+  const ofMatrices: Record<string, TestFunction> = {
+    'sums down columns': (x) => tf.sum(x, 0),
+    'means down columns, kept': (x) => tf.mean(x, 0, true),
+    'sums along rows': (x) => tf.sum(x, 1),
+    'largest of a row': (x) => tf.max(x, 1),
+    softmax: (x) => tf.softmax(x),
+    'product with itself, turned': (x) => tf.matMul(x as tf.Tensor2D, x as tf.Tensor2D, true),
+    turned: (x) => tf.transpose(x),
+    'beside itself': (x) => tf.concat([x, x], 1),
+    'first row and column': (x) => tf.add(tf.slice(x, [0, 0], [1, -1]), tf.slice(x, [0, 0], [-1, 1])),
+    'less the means of its columns': (x) => tf.sub(x, tf.mean(x, 0)),
+  };
+  /** The largest error of values and of gradients. */
+  const worst = async (f: TestFunction, ...inputs: Argument[]): Promise<number> => {
+    const g = gradients(f);
+    return Math.max(
+      errorOf(await runTraced(f, inputs), runEagerly(f, inputs)),
+      errorOf(await runTraced(g, inputs), runEagerly(g, inputs)),
+    );
+  };
+  test.each(Object.entries(elementwise))('%s', async (_, f) => {
+    for (const shape of SHAPES) expect(await worst(f, argument(...shape)), `[${shape.join()}]`).toBeLessThan(1e-5);
+  });
+  test.each(Object.entries(ofMatrices))('%s', async (_, f) => {
+    for (const shape of SHAPES.filter(({ length }) => length === 2))
+      expect(await worst(f, argument(...shape)), `[${shape.join()}]`).toBeLessThan(1e-5);
+  });
+  test.each([
+    [[], [1, 3]],
+    [[1], [3, 1]],
+    [
+      [1, 3],
+      [3, 1],
+    ],
+    [
+      [1, 1],
+      [1, 3],
+    ],
+    [[3], [2, 1, 3]],
+  ])('broadcast of %j and %j, either way round', async (a, b) => {
+    for (const f of [tf.add, tf.sub, tf.mul, tf.div, tf.maximum, tf.squaredDifference]) {
+      expect(await worst(f, argument(...a), positive(...b))).toBeLessThan(1e-5);
+      expect(await worst(f, positive(...b), positive(...a))).toBeLessThan(1e-5);
+    }
+  });
+});
+
 test('every kernel of the engine has a case here', () => {
   const registered = trace(() => tf.getKernelsForBackend(TRACE_BACKEND).map((kernel) => kernel.kernelName));
   expect(Object.keys(CASES).toSorted()).toEqual(registered.toSorted());
