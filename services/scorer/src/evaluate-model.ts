@@ -193,7 +193,7 @@ const labelledCustomers = async (i: EvaluateInput, model: OpenPredictor, { signa
   const until = trackedUntil({ testOrigin, horizonDays, lastDay: daysOf(i.profile).lastDay });
   const days =
     manifest.predictor?.forecasters[0] === undefined ? [] : await cohortDays({ ...i, asOf: testOrigin, until, signal });
-  const detail = forecasterDetail(manifest, { table, days, until });
+  const { detail, warnings } = forecasterDetail(manifest, { table, days, until });
   const sample = { table, target: labels.values };
-  return { sample, protocol: protocolOf(manifest, testOrigin), lint, warnings: [], detail };
+  return { sample, protocol: protocolOf(manifest, testOrigin), lint, warnings, detail };
 };

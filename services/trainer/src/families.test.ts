@@ -113,6 +113,58 @@ describe('an anchored model', () => {
   });
 });
 
+describe('a learned model without an anchor', () => {
+  test('has the forecast among its features, fitted anew at each origin and carried for scoring', async () => {
+    const { evaluation, outDir, manifest } = await train({ seeds: 2 });
+    const { columns } = await scored(outDir, evaluation.protocol.testOrigin!).then(({ manifest: { predictor } }) => ({
+      columns: predictor!.members[0]!.schema!.features.map(({ name }) => name),
+    }));
+    expect(columns.slice(-3)).toEqual(['p_alive', 'expected_orders', 'expected_spend']);
+    const { predictor } = manifest;
+    expect(predictor!.members[0]).toMatchObject({ anchored: false, forecaster: 0 });
+    expect(predictor!.forecasters[0]!.model).toBe('bg-nbd');
+    // The table that is scored holds the snapshot's own columns; what the forecaster needs is among those that are asked for.
+    const asked = manifest.schema.features.map(({ name }) => name);
+    expect(asked).not.toContain('p_alive');
+    expect(asked).toEqual(expect.arrayContaining(['recency_days', 'revenue']));
+    const { total: held, segments } = evaluation.detail!;
+    expect(held.low!).toBeLessThan(held.predicted);
+    expect(held.high!).toBeGreaterThan(held.predicted);
+    expect(evaluation.sd!.normalizedGini).toBeGreaterThan(0);
+    expect(segments.map(({ column }) => column)).toEqual(expect.arrayContaining(['cohort', 'place']));
+    for (const { rows, metrics, sd } of segments) {
+      expect(metrics!.mae).toBeGreaterThanOrEqual(0);
+      expect(sd!.mae, `a segment of ${rows}`).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test('does without it where it is not wanted, or cannot be fitted, and says so', async () => {
+    const plain = await train({ forecastFeatures: 'none' });
+    expect(plain.manifest.predictor!.forecasters).toEqual([]);
+    const ignored = await train({ ignoreColumns: ['p_alive', 'expected_orders', 'expected_spend'] });
+    expect(ignored.manifest.predictor!.forecasters).toEqual([]);
+    const once = await train({}, await onceEach());
+    expect(once.manifest.predictor!.forecasters).toEqual([]);
+    expect(once.manifest.warnings.map(({ code }) => code)).toContain('no-forecast-features');
+  });
+});
+
+/** Customers who order once, some of them again in July: the training origins, 1 April and 1 May, see no repeat order. */
+const onceEach = async (): Promise<typeof purchases> => {
+  const outDir = await mkdtemp(join(folder, 'once-'));
+  const path = join(outDir, 'once.csv');
+  const lines = Array.from({ length: 400 }, (_, k) => {
+    const first = new Date(Date.UTC(2023, 0, 1 + (k % 60))).toISOString().slice(0, 10);
+    const again = new Date(Date.UTC(2023, 6, 1 + (k % 25))).toISOString().slice(0, 10);
+    return `c${k},${first},${10 + (k % 7)}${k % 3 === 0 ? `\nc${k},${again},${20 + (k % 5)}` : ''}`;
+  });
+  await writeFile(path, `customer,date,amount\n${lines.join('\n')}\nlate,2023-10-28,10\n`);
+  const files = [{ name: 'once.csv', path }];
+  const options = IngestOptions.parse({ kind: 'transactions' });
+  const profile = await ingestFiles({ files, options, outDir, scratchDir: folder });
+  return { profile, parquet: join(outDir, 'data.parquet') };
+};
+
 describe('what does not fit is refused with an explanation', () => {
   test.each([
     [{ model: 'lstm' }, 'orders one after the other'],

@@ -27,7 +27,6 @@ import {
   CloveError,
   MANIFEST_KEY,
   type DatasetProfile,
-  type EvaluationDetail,
   type EvaluationReport,
   type ModelManifest,
   type ModelMember,
@@ -77,8 +76,11 @@ const FILES = ['model.onnx', 'model-2.onnx', 'model-3.onnx', 'model-4.onnx'] as 
 const TOTAL_DRAWS = 100;
 const TOTAL_ROWS = 4000;
 const TOTAL_STREAM = 67;
-/** No level is known better than this: what the next window brings that the last did not. */
-const LEAST_LEVEL_SD = 0.05;
+/**
+ * How far off, in logarithms, totals of the next window commonly are: about what they were at other origins of public order
+ * histories. Counts as much as the one error that a rehearsal shows, which may have been small by chance.
+ */
+const USUAL_LEVEL_SD = 0.2;
 
 /** What a peak season that no label taught may do to the level: half to double, about. */
 const PEAK_LEVEL_SD = 0.6;
@@ -87,8 +89,10 @@ const PEAK_LEVEL_SD = 0.6;
  * How well the level of the total is known: standard deviation of its logarithm, from how far off it was at the rehearsal and
  * whether a peak season is predicted that no label taught.
  */
-export const levelSdOf = (levelError: number | null, windows: Samples['windows']): number =>
-  Math.hypot(Math.max(LEAST_LEVEL_SD, Math.abs(levelError ?? 0)), untaughtPeak(windows) ? PEAK_LEVEL_SD : 0);
+export const levelSdOf = (levelError: number | null, windows: Samples['windows']): number => {
+  const usual = levelError === null ? USUAL_LEVEL_SD : Math.hypot(USUAL_LEVEL_SD, levelError) / Math.SQRT2;
+  return Math.hypot(usual, untaughtPeak(windows) ? PEAK_LEVEL_SD : 0);
+};
 
 /** How spend scatters around an entry's predictions, the doubt about the level included. */
 export const distributionOf = (entry: Entry, levelSd: number): PredictiveDistribution =>
@@ -304,9 +308,10 @@ const forecasterDetailOf = async (
   source: TrackingSource,
   manifest: ModelManifest,
   { windows, test }: Samples,
-): Promise<Partial<EvaluationDetail>> => {
+): Promise<ReturnType<typeof forecasterDetail>> => {
   const lastDay = source.profile.lastTime?.slice(0, 10);
-  if (manifest.predictor?.forecasters[0] === undefined || windows === null || lastDay === undefined) return {};
+  if (manifest.predictor?.forecasters[0] === undefined || windows === null || lastDay === undefined)
+    return { detail: {}, warnings: [] };
   const until = trackedUntil({ ...windows, lastDay });
   const days = await cohortDays({ ...source, asOf: windows.testOrigin, until });
   return forecasterDetail(manifest, { table: test.table, days, until });
@@ -343,6 +348,7 @@ export const evaluateVersion = async (i: {
       seeds: i.seeds,
       seed: i.seed,
     });
+    const forecasts = await forecasterDetailOf(i.source, manifest, samples);
     return {
       protocol: samples.protocol,
       testCustomers: test.table.rows,
@@ -356,8 +362,8 @@ export const evaluateVersion = async (i: {
         actual: test.target,
       }),
       lint: lintLeakage({ columns: data.columns, train: i.train, test, testR2: metrics.r2, windows: samples.windows }),
-      warnings: [...manifest.warnings, ...encodingWarnings(manifest.schema, counts, data.kind)],
-      detail: { ...detail, ...(await forecasterDetailOf(i.source, manifest, samples)) },
+      warnings: [...manifest.warnings, ...encodingWarnings(manifest.schema, counts, data.kind), ...forecasts.warnings],
+      detail: { ...detail, ...forecasts.detail },
     };
   } finally {
     await open.release();

@@ -49,4 +49,27 @@ describe('the predictive distribution', () => {
     expect(spendQuantile(widen(d, 0), 20, 0.9)).toBeCloseTo(spendQuantile(d, 20, 0.9), 0);
     expect(covered(wide, world(2, 8000))).toBeGreaterThanOrEqual(covered(d, world(2, 8000)));
   });
+
+  test('tells customers apart where few buy, and keeps amounts right where bins borrow buyers', () => {
+    const rng = new Rng(4, 1);
+    const rare = (rows: number) => {
+      const predicted = Float64Array.from({ length: rows }, () => Math.exp(rng.normal()));
+      return {
+        predicted,
+        actual: predicted.map((value) => (rng.uniform() < 0.01 * value ? 80 * rng.exponential() : 0)),
+      };
+    };
+    const taught = rare(8000);
+    const few = fitDistribution(taught.predicted, taught.actual);
+    // Strictly, not in two steps: ties would cost the ranking of those who buy.
+    const steps = [0.4, 0.7, 1, 1.5, 2.5, 4].map((value) => buyProbability(few, value));
+    expect(new Set(steps).size).toBe(6);
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    const fresh = rare(20_000);
+    expect(covered(few, fresh)).toBeCloseTo(0.8, 1);
+    const bought = fresh.actual.filter((value) => value > 0).length;
+    const expected = fresh.predicted.reduce((sum, value) => sum + buyProbability(few, value), 0);
+    expect(expected / bought).toBeGreaterThan(0.75);
+    expect(expected / bought).toBeLessThan(1.3);
+  });
 });

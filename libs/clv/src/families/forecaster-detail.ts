@@ -1,4 +1,4 @@
-import type { EvaluationDetail, ModelManifest } from '@clove/contracts';
+import type { EvaluationDetail, ModelManifest, Warning } from '@clove/contracts';
 import { recencyFrequencyGrid } from '../evaluation/grids.js';
 import { forecast } from '../probabilistic/forecaster.js';
 import { historiesOf } from '../probabilistic/histories.js';
@@ -23,17 +23,25 @@ export const trackedUntil = (o: { testOrigin: string; horizonDays: number; lastD
 export const forecasterDetail = (
   manifest: ModelManifest,
   o: { table: Table; days: readonly CohortDay[]; until: string },
-): Pick<EvaluationDetail, 'forecaster' | 'recencyFrequency' | 'tracking' | 'trackingStart'> => {
+): {
+  detail: Pick<EvaluationDetail, 'forecaster' | 'recencyFrequency' | 'tracking' | 'trackingStart'>;
+  warnings: Warning[];
+} => {
   const forecaster = manifest.predictor?.forecasters[0];
-  if (forecaster === undefined || manifest.horizonDays === null) return {};
+  if (forecaster === undefined || manifest.horizonDays === null) return { detail: {}, warnings: [] };
   const histories = historiesOf(o.table);
   const made = forecast(forecaster, histories, manifest.horizonDays);
   const detail = { forecaster: forecaster.model, recencyFrequency: recencyFrequencyGrid(histories, made) };
   const start = o.days[0]?.day;
-  if (start === undefined) return detail;
+  if (start === undefined) return { detail, warnings: [] };
   const weeks = Math.floor((Date.parse(o.until) / DAY_MS - start) / 7);
   const tracking = trackCohort(forecaster, { days: o.days, weeks });
-  // Parameters at a border may leave a closed form without a value; that is no expectation to show.
-  if (!tracking.every(({ expected }) => Number.isFinite(expected))) return detail;
-  return { ...detail, tracking, trackingStart: addDays('1970-01-01', start) };
+  const unknown = tracking.find(({ expected }) => !Number.isFinite(expected));
+  if (unknown !== undefined) {
+    const { parameters, atBorder } = forecaster.purchase;
+    const named = Object.entries(parameters).map(([name, value]) => `${name} = ${value.toPrecision(4)}`);
+    const message = `Weekly tracking was left out: ${forecaster.model} has no finite expectation of orders in week ${unknown.week} with ${named.join(', ')}${atBorder.length > 0 ? ` (at its border: ${atBorder.join(', ')})` : ''}.`;
+    return { detail, warnings: [{ code: 'no-tracking', message }] };
+  }
+  return { detail: { ...detail, tracking, trackingStart: addDays('1970-01-01', start) }, warnings: [] };
 };
