@@ -381,6 +381,55 @@ describe('a large file is read in one pass where its first rows tell how, and lo
   });
 });
 
+describe('a large table of features is read in one pass where its columns stay what its first rows say', () => {
+  const before = range(12_000).map((i) => `c${i},${(i % 997) + 0.25},${i % 90},seg${i % 4},${i * 3}.5`);
+  const after = range(500).map((i) => `d${i},${i}.75,${i % 90},seg1,1.5`);
+  const file = (...between: string[]) => lines('customer_id,spend,orders,segment,clv', ...before, ...between, ...after);
+  const cases: Record<string, string> = {
+    'nothing amiss': file(),
+    'empty cells, quotes and blanks': file('a,,,,', 'b,"","1","",2', ' c , 1.5 ,+2, seg1 ,"1e3"', 'é,.5,3.,"x, y",-1'),
+    'decimals among whole numbers': file('a,1,2.5,seg1,1'),
+    'numbers beyond doubles, infinite ones, and none': file('a,1e400,1,x,1', 'b,inf,1,x,2', 'c,NaN,1,x,3'),
+    'texts among numbers': file('a,many,1,seg1,1', 'b,n/a,none,seg1,2'),
+    'targets that are none': file('a,1.5,1,seg1,much', 'b,1.5,1,seg1,n/a'),
+    'numbers of another style': file('a,"1,234.5",1,seg1,$5'),
+    'codes among whole numbers': file('a,1.5,007,seg1,1'),
+    'rows that repeat an id, lack one, or are empty': file('c7,1.5,1,seg1,1', ',1.5,1,seg1,1', ',,,,'),
+    'rows of too few or too many fields': file('a,1.5,1', 'b,1.5,1,seg1,1,more'),
+    'blank lines': file('', 'a,1.5,1,seg1,1', ''),
+    'codes alone': lines(
+      'customer_id,shop,spend',
+      ...range(12_000).map((i) => `customer-${i},${10_000 + (i % 80_000)},${i}.5`),
+      'x,00501,1.5',
+    ),
+    'whole numbers that are the only id': lines(
+      'number,spend,visits',
+      ...range(24_000).map((i) => `${(i * 7919) % 24_001},${i % 50}.5,${i % 7}`),
+    ),
+    'no id at all': lines('spend,visits,clv', ...range(30_000).map((i) => `${i % 50}.5,${i % 7},${i % 90}.25`)),
+    'ids that are whole floats': lines(
+      'customer_id,spend,visits',
+      ...range(30_000).map((i) => `${i},${i % 50}.5,${i % 7}`),
+      '40000.0,1.5,1',
+      '7.0,1.5,1',
+    ),
+    'true and false': lines('customer_id,spend,vip', ...range(20_000).map((i) => `k${i},${i % 50}.5,${i % 3 === 0}`)),
+  };
+  for (const [name, csv] of Object.entries(cases))
+    test(`${name}: the rows, the rejects and the profile are those of a file that is staged`, async () => {
+      expect(csv.length).toBeGreaterThan(280_000);
+      for (const kind of [undefined, 'features'] as const) {
+        const direct = await ingest(csv, kind === undefined ? {} : { kind });
+        const staged = await ingest(Buffer.from(`\uFEFF${csv}`, 'utf16le'), kind === undefined ? {} : { kind });
+        const { warnings, ...profile } = staged.profile;
+        expect(profile.kind).toBe('features');
+        expect(direct.profile).toEqual({ ...profile, warnings: warnings.filter(({ code }) => code !== 'encoding') });
+        const rows = async (made: typeof direct) => JSON.stringify(await made.rows(100_000));
+        expect((await rows(direct)) === (await rows(staged))).toBe(true);
+      }
+    });
+});
+
 describe('what the columns mean', () => {
   test('is guessed from the usual names', async () => {
     const { profile, rows } = await ingest(

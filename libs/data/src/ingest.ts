@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { CloveError, DatasetProfile, type DatasetKind, type IngestOptions, type Warning } from '@clove/contracts';
 import { literal, throwIfAborted, withDuck, type Duck, type DuckOptions } from './duck.js';
 import { ingestDirect } from './ingest/direct.js';
-import { planFeatures } from './ingest/features.js';
+import { FEATURES_FILE, type FeaturesPlan, planFeatures } from './ingest/features.js';
 import { guessKind, planTransactions } from './ingest/plan.js';
 import { planPreset, type Planned } from './ingest/presets.js';
 import { concatenate, openSource, recognise, type Recognised, type Source } from './ingest/read.js';
 import { writeRejected } from './ingest/rejected-file.js';
 import { createRejects, recordRejects, settleRejects } from './ingest/rejects.js';
+import { ingestTyped } from './ingest/typed.js';
 import { WITHOUT_BROKEN, markedTransactions, takeRejects, transactionRules } from './ingest/transactions.js';
 import { profileParquet, type ProfileInput } from './profile.js';
 
@@ -166,6 +167,16 @@ const read = async (
     const direct = await ingestDirect(db, first, options, part);
     if (direct !== null) return transactionsReady(db, direct.planned, [direct.source], part);
   }
+  if (first?.format === 'csv' && recognised.length === 1 && options.preset === undefined && kind !== 'transactions') {
+    onProgress?.(0, `reading ${first.name}`);
+    const stage = markedOf(part);
+    const typed = await ingestTyped(db, first, options, kind, stage);
+    if (typed?.canonical === true) {
+      await rename(stage, part);
+      return readyFeatures([typed.source], typed.plan);
+    }
+    if (typed !== null) return featuresReady(db, [typed.source], typed.plan, part);
+  }
   const sources: Source[] = [];
   for (const [i, file] of recognised.entries()) {
     onProgress?.((0.5 * i) / files.length, `reading ${file.name}`);
@@ -196,23 +207,37 @@ const read = async (
     sources.map((source) => source.rows),
     options,
   );
-  await recordRejects(db, plan.checked, plan.rules);
-  return {
-    kind: 'features',
-    sources,
-    select: plan.select,
-    profile: { targetColumn: plan.targetColumn, idColumn: plan.idColumn, roles: plan.roles },
-    mapping: {
-      ...(plan.idColumn === null ? {} : { customer: plan.idColumn }),
-      ...(plan.targetColumn === null ? {} : { target: plan.targetColumn }),
-    },
-    dateFormat: null,
-    warnings: plan.warnings,
-    judged: sources,
-    advice:
-      'Check the delimiter, the id column (idColumn, --id-column) and the target (targetColumn, --target); an order history needs the kind transactions.',
-  };
+  return featuresReady(db, sources, plan, part);
 };
+
+/** Takes the broken rows out of features, and writes the others to `part`. */
+const featuresReady = async (
+  db: Duck,
+  sources: readonly Source[],
+  plan: FeaturesPlan,
+  part: string,
+): Promise<Ready> => {
+  await recordRejects(db, plan.checked, plan.rules);
+  await db.run(`COPY (${plan.select}) TO ${literal(part)} ${FEATURES_FILE}`);
+  return readyFeatures(sources, plan);
+};
+
+/** What is to be told of features that are written. */
+const readyFeatures = (sources: readonly Source[], plan: FeaturesPlan): Ready => ({
+  kind: 'features',
+  sources,
+  select: null,
+  profile: { targetColumn: plan.targetColumn, idColumn: plan.idColumn, roles: plan.roles },
+  mapping: {
+    ...(plan.idColumn === null ? {} : { customer: plan.idColumn }),
+    ...(plan.targetColumn === null ? {} : { target: plan.targetColumn }),
+  },
+  dateFormat: null,
+  warnings: plan.warnings,
+  judged: sources,
+  advice:
+    'Check the delimiter, the id column (idColumn, --id-column) and the target (targetColumn, --target); an order history needs the kind transactions.',
+});
 
 /** Takes the broken rows out of marked transactions in `part`; where there are some, the others are written anew. */
 const transactionsReady = async (

@@ -17,14 +17,12 @@ export type ProfileInput = {
   currency?: DatasetProfile['currency'];
 };
 
-/** Rows that quantiles and histogram bounds are computed from; evenly spaced rows of the file where it holds more. */
-const QUANTILE_ROWS = 500_000;
+/** Rows that quantiles and histograms are computed from; evenly spaced rows of the file where it holds more. */
+const SAMPLE_ROWS = 100_000;
 const EXACT_DISTINCT_BELOW = 15_000;
 const HISTOGRAM_BINS = 20;
 const TOP_CATEGORIES = 20;
 const COLUMNS_PER_QUERY = 50;
-/** Columns whose sampled values are sorted at once. */
-const COLUMNS_PER_SORT = 8;
 const PROBABILITIES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] as const;
 
 type Described = { name: string; type: 'double' | 'boolean' | 'timestamp' | 'text'; role: ColumnProfile['role'] };
@@ -47,11 +45,11 @@ export const profileParquet = async (db: Duck, input: ProfileInput): Promise<Dat
   const from = `read_parquet(${literal(input.parquet)})`;
   const columns = await describe(db, from, input);
   const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${from}`);
-  const totals = await customersAndOrders(db, from, input.kind);
+  const totals = await customersAndOrders(db, from, input.kind, rows);
   const basics = await basicFigures(db, from, columns);
   const numeric = columns.flatMap(({ name, type }, i) => {
-    const { min, max } = basics[i]!;
-    return type === 'double' && typeof min === 'number' && typeof max === 'number' ? [{ name, min, max }] : [];
+    const { min, max, present } = basics[i]!;
+    return type === 'double' && typeof min === 'number' && typeof max === 'number' ? [{ name, min, max, present }] : [];
   });
   const distributions = await distributionsOf(db, input.parquet, numeric, rows);
   const profiles: ColumnProfile[] = [];
@@ -111,11 +109,12 @@ const featureRole = (name: string, input: ProfileInput): ColumnProfile['role'] =
   return input.roles?.get(name) ?? 'feature';
 };
 
-const customersAndOrders = async (db: Duck, from: string, kind: DatasetKind) => {
+const customersAndOrders = async (db: Duck, from: string, kind: DatasetKind, rows: number) => {
+  // Features are one row a customer: the ingest rejects the others.
+  if (kind === 'features') return { customers: rows, orders: null, amount: null };
   const { customers } = await db.row<{ customers: number }>(
     `SELECT count(*) AS customers FROM (SELECT DISTINCT customer_id FROM ${from})`,
   );
-  if (kind === 'features') return { customers, orders: null, amount: null };
   const { orders } = await db.row<{ orders: number }>(
     `SELECT count(*) AS orders FROM (SELECT DISTINCT hash(customer_id, order_id) FROM ${from})`,
   );
@@ -133,6 +132,7 @@ const duplicates = async (
   if (orders === rows) return 0; // equal rows are of one order
   // Row numbers that stand in for ids would make every row different.
   const numbered = input.kind === 'features' && (input.idColumn ?? null) === null;
+  if (input.kind === 'features' && !numbered) return 0; // the customers differ
   const compared = columns.filter((column) => !(numbered && column.role === 'customer'));
   if (compared.length === 0) return 0;
   const key = compared.map((column) => ident(column.name)).join(', ');
@@ -192,10 +192,10 @@ const profileColumn = async (
   return profile;
 };
 
-type Range = { name: string; min: number; max: number };
+type Range = { name: string; min: number; max: number; present: number };
 type Distribution = Pick<ColumnProfile, 'quantiles' | 'histogram'>;
 
-/** Quantiles and histograms of numeric columns: one pass for the former and one for the latter, some columns at a time. */
+/** Quantiles and histograms of numeric columns, some columns at a time. */
 const distributionsOf = async (
   db: Duck,
   parquet: string,
@@ -203,25 +203,32 @@ const distributionsOf = async (
   rows: number,
 ): Promise<Map<string, Distribution>> => {
   const found = new Map<string, Distribution>();
-  const step = Math.max(1, Math.ceil(rows / QUANTILE_ROWS));
-  const sampled = `FROM read_parquet(${literal(parquet)}, file_row_number = true) WHERE file_row_number % ${step} = 0`;
-  const all = `FROM read_parquet(${literal(parquet)})`;
-  for (let start = 0; start < columns.length; start += COLUMNS_PER_SORT) {
-    const batch = columns.slice(start, start + COLUMNS_PER_SORT);
-    const quantile = ({ name }: Range) => `quantile_cont(${ident(name)}::DOUBLE, [${PROBABILITIES.join(', ')}])`;
-    const row = await db.row<Record<string, number[] | null>>(
-      `SELECT ${batch.map((column, i) => `${quantile(column)} AS q${i}`).join(', ')} ${sampled}`,
+  const step = Math.max(1, Math.ceil(rows / SAMPLE_ROWS));
+  for (let start = 0; start < columns.length; start += COLUMNS_PER_QUERY) {
+    const batch = columns.slice(start, start + COLUMNS_PER_QUERY);
+    const cells = batch.map(({ name }, i) => `${ident(name)}::DOUBLE AS v${i}`);
+    const from = `FROM read_parquet(${literal(parquet)}, file_row_number = true)`;
+    await db.run(
+      `CREATE OR REPLACE TEMP TABLE sampled AS SELECT ${cells.join(', ')} ${from} WHERE file_row_number % ${step} = 0`,
     );
+    const quantile = (i: number) => `quantile_cont(v${i}, [${PROBABILITIES.join(', ')}])`;
+    const drawn = await db.row<Record<string, number[] | null>>(
+      `SELECT ${batch.map((_, i) => `${quantile(i)} AS q${i}`).join(', ')} FROM sampled`,
+    );
+    const sources = batch.map(() => 'sampled');
     const quantiles: number[][] = [];
-    for (const [i, column] of batch.entries())
+    for (const i of batch.keys()) {
       // Where every present value fell between the sampled rows there are few enough to take them all.
-      quantiles.push(row[`q${i}`] ?? (await db.row<{ q: number[] }>(`SELECT ${quantile(column)} AS q ${all}`)).q);
+      if (drawn[`q${i}`] === null) sources[i] = `(SELECT ${cells[i]} ${from})`;
+      quantiles.push(
+        drawn[`q${i}`] ?? (await db.row<{ q: number[] }>(`SELECT ${quantile(i)} AS q FROM ${sources[i]}`)).q,
+      );
+    }
     const bins = batch.map((column, i) => binsOf(column, quantiles[i]!));
     const counts = await db.row<Record<string, { key: number; value: number }[]>>(
-      `SELECT ${batch.map((_, i) => `map_entries(histogram(b${i})) AS h${i}`).join(', ')}
-       FROM (SELECT ${batch.map(({ name }, i) => `${bins[i]!.sql(ident(name))} AS b${i}`).join(', ')} ${all})`,
+      `SELECT ${batch.map((_, i) => `(SELECT map_entries(histogram(${bins[i]!.sql(`v${i}`)})) FROM ${sources[i]}) AS h${i}`).join(', ')}`,
     );
-    for (const [i, { name, min, max }] of batch.entries()) {
+    for (const [i, { name, min, max, present }] of batch.entries()) {
       const [p01, p05, p25, p50, p75, p95, p99] = quantiles[i] as [
         number,
         number,
@@ -233,15 +240,31 @@ const distributionsOf = async (
       ];
       const { low, width, count } = bins[i]!;
       const counted = new Map(counts[`h${i}`]!.map(({ key, value }) => [key, value]));
-      const histogram = Array.from({ length: count }, (_, bin): HistogramBin => ({
+      const shares = scaled(
+        Array.from({ length: count }, (_, bin) => counted.get(bin) ?? 0),
+        present,
+      );
+      const histogram = shares.map((share, bin): HistogramBin => ({
         from: bin === 0 ? min : low + bin * width,
         to: bin === count - 1 ? max : low + (bin + 1) * width,
-        count: counted.get(bin) ?? 0,
+        count: share,
       }));
       found.set(name, { quantiles: { p01, p05, p25, p50, p75, p95, p99 }, histogram });
     }
   }
   return found;
+};
+
+/** Counts of a sample as those of all: whole numbers that add up to `all`. */
+const scaled = (counts: readonly number[], all: number): number[] => {
+  const factor = all / counts.reduce((sum, count) => sum + count, 0);
+  let [before, told] = [0, 0];
+  return counts.map((count) => {
+    before += count;
+    const share = Math.round(before * factor) - told;
+    told += share;
+    return share;
+  });
 };
 
 /** Equal bins between the 1st and the 99th percentile, the outer two stretched to the range: a long tail stays readable. */

@@ -8,16 +8,14 @@ import {
   type Source,
   type Text,
   createGaps,
-  csvRows,
+  createHead,
   cutText,
   describeText,
   hasPlainLines,
+  isPlainText,
   renamedColumns,
 } from './read.js';
 import { WITHOUT_BROKEN, markedTransactions, transactionRules } from './transactions.js';
-
-/** Rows that the plan is made from. */
-const HEAD_ROWS = 5_000;
 
 /**
  * The short way of a plain CSV file of orders, one pass from text to marked transactions in `part`: the plan is made from the
@@ -32,10 +30,8 @@ export const ingestDirect = async (
   options: IngestOptions,
   part: string,
 ): Promise<{ source: Source; planned: Planned } | null> => {
-  const { magic, dialect, file } = text;
-  const plain =
-    magic.encoding === 'utf-8' && dialect.layout === 'delimited' && dialect.hasHeader && !dialect.startsBlank;
-  if (!plain || magic.complete) return null;
+  const { file } = text;
+  if (!isPlainText(text)) return null;
   const guessed = await planFromHead(db, text, options);
   if (guessed === null) return null;
   const rules = transactionRules(guessed.plan);
@@ -68,9 +64,8 @@ export const ingestDirect = async (
 
 const planFromHead = async (db: Duck, text: Text, options: IngestOptions): Promise<Guessed | null> => {
   try {
-    await db.run(`CREATE OR REPLACE TABLE head AS FROM (${csvRows(text, 'ignore_errors = true')}) LIMIT ${HEAD_ROWS}`);
-    const columns = text.dialect.names.map((name, i) => ({ name, sql: `c${i}`, type: 'text' as const }));
-    const rows = { columns, relation: 'head' };
+    const rows = await createHead(db, text);
+    const { columns } = rows;
     if (options.kind === undefined) {
       const { kind, settled } = await guessKind(db, rows);
       if (kind !== 'transactions' || !settled) return null;

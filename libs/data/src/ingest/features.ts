@@ -17,6 +17,12 @@ export type FeaturesPlan = {
   targetColumn: string | null;
   /** canonical columns that are no features */
   roles: Map<string, 'id' | 'ignored'>;
+  /** the canonical columns in order with those of the source that they come from; the id's is left out where row numbers serve */
+  columns: { name: string; sql: string }[];
+  /** columns of the source that are no ids and all of whose values plainly read as numbers */
+  numbers: Set<string>;
+  /** SQL of a condition over `checked`: true where a canonical value is not what the source holds */
+  changed: string;
   warnings: Warning[];
 };
 
@@ -105,8 +111,9 @@ export const planFeatures = async (
   }
   const rules: Rule[] = [{ when: allEmpty(columns), reason: literal('empty row'), column: null, value: 'NULL' }];
   let idSql = rowNumbers(fileRows);
+  let whole = false;
   if (id !== null) {
-    const { whole } = await db.row<{ whole: boolean }>(`SELECT ${isWholeFloat(id)} AS whole FROM ${relation}`);
+    ({ whole } = await db.row<{ whole: boolean }>(`SELECT ${isWholeFloat(id)} AS whole FROM ${relation}`));
     idSql = identifierOf(id, whole);
     rules.push({
       when: `(${idSql}) IS NULL`,
@@ -123,7 +130,8 @@ export const planFeatures = async (
       warnings,
     );
   let source = relation;
-  const repeated = id === null ? 0 : await markRepeated(db, relation, idSql, rules);
+  const differ = id !== null && !whole && ids.unique.includes(id);
+  const repeated = id === null || differ ? 0 : await markRepeated(db, relation, idSql, rules);
   if (repeated > 0 && id !== null) {
     source = `(SELECT r.*, repeated.row IS NOT NULL AS repeated FROM ${relation} AS r LEFT JOIN repeated USING (file, row))`;
     rules.push({ when: 'repeated', reason: literal('duplicate id'), column: id.name, value: idSql });
@@ -133,11 +141,32 @@ export const planFeatures = async (
       count: repeated,
     });
   }
-  const canonical = others.map(
-    ({ column, kind, reading }) =>
-      `${canonicalValue(column, kind, reading, column === target)} AS ${ident(names.get(column)!)}`,
+  const numbers = new Set(
+    others.flatMap(({ column, figures }) =>
+      figures.present > 0 && figures.numbers === figures.present && !extraIds.includes(column) ? [column.sql] : [],
+    ),
   );
+  const canonical = others.map(({ column, kind, reading }) => {
+    const value = canonicalValue(column, kind, reading, column === target);
+    const stays = kind === 'number' || kind === 'empty' || kind === 'boolean' ? column.type !== 'text' : true;
+    const same = column.type === 'number' && numbers.has(column.sql);
+    return {
+      name: names.get(column)!,
+      sql: column.sql,
+      value,
+      changed: stays ? (same ? 'false' : `(${value}) IS DISTINCT FROM ${column.sql}`) : 'true',
+    };
+  });
+  if (id !== null)
+    canonical.unshift({
+      name: 'customer_id',
+      sql: id.sql,
+      value: idSql,
+      changed: `(${idSql}) IS DISTINCT FROM ${id.sql}`,
+    });
   const checked = `(SELECT *, ${firstBroken(rules)} AS broken FROM ${source})`;
+  const cells = canonical.map(({ name, value }) => `${value} AS ${ident(name)}`);
+  if (id === null) cells.unshift(`${idSql} AS customer_id`);
   const learnable = others.filter(({ column }) => column !== target && !roles.has(names.get(column)!));
   if (learnable.length === 0)
     throw new CloveError(
@@ -145,12 +174,15 @@ export const planFeatures = async (
       `No column is left to learn from: ${columns.map((column) => column.name).join(', ')}. Check the delimiter and the columns of the file.`,
     );
   return {
-    select: `SELECT ${[`${idSql} AS customer_id`, ...canonical].join(', ')} FROM ${checked} AS source WHERE source.broken IS NULL ${inOrder && repeated === 0 ? '' : IN_ORDER}`,
+    select: `SELECT ${cells.join(', ')} FROM ${checked} AS source WHERE source.broken IS NULL ${inOrder && repeated === 0 ? '' : IN_ORDER}`,
     checked,
     rules,
     idColumn: id?.name ?? null,
     targetColumn: target === null ? null : names.get(target)!,
     roles,
+    columns: canonical.map(({ name, sql }) => ({ name, sql })),
+    numbers,
+    changed: [...new Set(canonical.map(({ changed }) => changed))].join(' OR '),
     warnings,
   };
 };
@@ -289,6 +321,9 @@ const numberWarnings = (
       count: stray,
     });
 };
+
+/** Canonical rows as a file: it is read more often than written, and a dictionary of what hardly repeats helps nobody. */
+export const FEATURES_FILE = '(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000)';
 
 const targetRules = (target: Studied, rows: number, rules: Rule[], warnings: Warning[]): void => {
   const { column, figures, reading } = target;

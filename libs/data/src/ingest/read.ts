@@ -227,16 +227,39 @@ export const hasPlainLines = async ({ path, magic }: Text): Promise<boolean> => 
   return true;
 };
 
-/** SQL of the rows of a text file as DuckDB cuts them, c0, c1, … and, padded with spaces, the number of `fields`. */
-export const csvRows = ({ path, magic, dialect }: Text, errors: string): string => {
+/** Whether a text file is long and plain enough to be read by what its first rows say. */
+export const isPlainText = ({ magic, dialect }: Text): boolean =>
+  magic.encoding === 'utf-8' &&
+  dialect.layout === 'delimited' &&
+  dialect.hasHeader &&
+  !dialect.startsBlank &&
+  !magic.complete;
+
+/** Rows that a plan for the whole file is made from. */
+const HEAD_ROWS = 5_000;
+
+/** Keeps the first rows of a plain text file in the table `head`. */
+export const createHead = async (db: Duck, text: Text): Promise<Omit<Rows, 'inOrder'> & { rows: number }> => {
+  await db.run(`CREATE OR REPLACE TABLE head AS FROM (${csvRows(text, 'ignore_errors = true')}) LIMIT ${HEAD_ROWS}`);
+  const { rows } = await db.row<{ rows: number }>('SELECT count(*) AS rows FROM head');
+  const columns = text.dialect.names.map((name, i): SourceColumn => ({ name, sql: `c${i}`, type: 'text' }));
+  const numbered = `(SELECT ${text.file} AS file, rowid + 1 AS row, * FROM head)`;
+  return { columns, relation: 'head', numbered, rows };
+};
+
+/**
+ * SQL of the rows of a text file as DuckDB cuts them, c0, c1, … and, padded with spaces, the number of `fields`.
+ * @param numbers columns that are read as numbers where they are delimited; empty fields are null then
+ */
+export const csvRows = ({ path, magic, dialect }: Text, errors: string, numbers?: ReadonlySet<string>): string => {
   const common = `${literal(path)}, auto_detect = false, compression = '${magic.gzip ? 'gzip' : 'none'}', header = ${dialect.hasHeader},
-    nullstr = chr(1), ${errors}`;
+    nullstr = ${numbers === undefined ? 'chr(1)' : "''"}, ${errors}`;
   return dialect.layout === 'whitespace'
     ? `SELECT len(f) AS fields, ${dialect.names.map((_, i) => `f[${i + 1}] AS c${i}`).join(', ')}
        FROM (SELECT regexp_split_to_array(trim(line), '\\s+') AS f FROM read_csv(${common}, delim = chr(2), quote = '', escape = '',
          columns = {'line': 'VARCHAR'}) WHERE trim(line) <> '')`
     : `SELECT * FROM read_csv(${common}, delim = ${literal(dialect.delimiter)}, quote = '"', escape = ${literal(dialect.escape)},
-         columns = {${dialect.names.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ')}})`;
+         columns = {${dialect.names.map((_, i) => `'c${i}': '${numbers?.has(`c${i}`) === true ? 'DOUBLE' : 'VARCHAR'}'`).join(', ')}})`;
 };
 
 /** What became of the rows of a text file that DuckDB has cut; `rejects` are rows of too few or too many fields, no worse. */
