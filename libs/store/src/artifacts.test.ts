@@ -67,6 +67,17 @@ for (const { place, absent } of places) {
     }
 
     describe('what is put', () => {
+      test('a folder lists what lies in it by its first name, with the time of the newest file; an absent one is empty', async () => {
+        expect(await store.list('versions')).toEqual([]);
+        const [one, two] = [newId('version'), newId('version')];
+        for (const name of ['model.onnx', 'model.json'] as const) await store.put(artifactKeys.version(one, name), 'x');
+        await store.put(artifactKeys.version(two, 'model.onnx'), 'x');
+        const listed = await store.list('versions');
+        expect(listed.map(({ name }) => name).toSorted()).toEqual([one, two].toSorted());
+        // servers of objects tell whole seconds
+        for (const { writtenMs } of listed) expect(Math.abs(Date.now() - writtenMs)).toBeLessThan(60_000);
+      });
+
       test('is read back byte for byte, counted and hashed', async () => {
         const chunks = Array.from({ length: 40 }, () => randomBytes(100_003));
         const whole = Buffer.concat(chunks);

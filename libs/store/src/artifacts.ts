@@ -24,6 +24,8 @@ export interface ArtifactStore {
   stat(key: string): Promise<{ bytes: number } | null>;
   /** Path of a local file with this content, for programs that need one; read it, never write to it. */
   local(key: string, scratchDir: string): Promise<string>;
+  /** What lies in a top folder such as `versions`: each name in it, and when the newest file below that was written. */
+  list(folder: string): Promise<{ name: string; writtenMs: number }[]>;
   /** Removes a key, or all keys below `a/b`; nothing there is no error. */
   remove(keyOrPrefix: string): Promise<void>;
 }

@@ -84,6 +84,21 @@ async function sweep(folder: string): Promise<void> {
   }
 }
 
+/** When the newest file at or below a path was written; now where it has gone meanwhile, for somebody is at it. */
+async function writtenAt(place: string): Promise<number> {
+  try {
+    const found = await stat(place);
+    if (!found.isDirectory()) return found.mtimeMs;
+    const entries = await readdir(place, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+    const times = await Promise.all(files.map(async (name) => (await stat(name)).mtimeMs));
+    return times.length === 0 ? found.mtimeMs : Math.max(...times);
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return Date.now();
+    throw error;
+  }
+}
+
 /** An artifact store in the folder `dir`, which is made if it is missing. Several processes may share one. */
 export function folderArtifacts(dir: string): ArtifactStore {
   const root = path.resolve(dir);
@@ -184,6 +199,15 @@ export function folderArtifacts(dir: string): ArtifactStore {
         throw translate(error, key, root);
       }
       return file(key);
+    },
+
+    list: async (folder) => {
+      const top = file(folder);
+      const names = await readdir(top).catch((error: unknown) => {
+        if (errno(error) === 'ENOENT') return [];
+        throw translate(error, folder, root);
+      });
+      return Promise.all(names.map(async (name) => ({ name, writtenMs: await writtenAt(path.join(top, name)) })));
     },
 
     remove: async (keyOrPrefix) => {

@@ -7,4 +7,5 @@ export * from './artifacts.js';
 export * from './ids.js';
 export * from './migrate.js';
 export * from './open-registry.js';
+export { sweepArtifacts, type OwnedFolder } from './orphans.js';
 export * from './registry.js';

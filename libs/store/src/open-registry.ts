@@ -8,6 +8,7 @@ import { openImports } from './imports.js';
 import { openJobs } from './jobs.js';
 import { openLeaderboards } from './leaderboards.js';
 import { openModels } from './models.js';
+import { openOwned } from './orphans.js';
 import { openPredictions } from './predictions.js';
 import type { Registry } from './registry.js';
 import { openRuns } from './runs.js';
@@ -34,6 +35,13 @@ export function openRegistry(databaseUrl: string, options: { maxConnections?: nu
     apiKeys: guarded(openApiKeys(db), where),
     audit: guarded(openAudit(db), where),
     idempotency: guarded(openIdempotency(db), where),
+    owned: async (folder, names) => {
+      try {
+        return await openOwned(db)(folder, names);
+      } catch (error) {
+        throw translate(error, where);
+      }
+    },
     ping: async () => {
       try {
         await db.$queryRaw`SELECT 1`;

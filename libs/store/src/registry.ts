@@ -60,6 +60,8 @@ import type {
   Warning,
 } from '@clove/contracts';
 
+import type { OwnedFolder } from './orphans.js';
+
 /** What the queue must carry for one job: give it to the producer's `enqueue` as it is. */
 export type QueuedJob = {
   [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number };
@@ -433,6 +435,8 @@ export interface Registry {
   readonly apiKeys: ApiKeys;
   readonly audit: Audit;
   readonly idempotency: Idempotency;
+  /** Which of these names in a folder of the artifact store belong to something that is there or under way. */
+  owned(folder: OwnedFolder, names: readonly string[]): Promise<Set<string>>;
   /** One round trip to Postgres. */
   ping(): Promise<void>;
   close(): Promise<void>;

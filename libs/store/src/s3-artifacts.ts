@@ -229,6 +229,19 @@ export function s3Artifacts(place: string): ArtifactStore {
       return target;
     },
 
+    list: (folder) =>
+      call(folder, async ({ s3, sdk: { paginateListObjectsV2 } }) => {
+        const Prefix = `${nameOf(folder)}/`;
+        const found = new Map<string, number>();
+        for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix })) {
+          for (const { Key = '', LastModified } of Contents) {
+            const [name = ''] = Key.slice(Prefix.length).split('/');
+            found.set(name, Math.max(found.get(name) ?? 0, LastModified?.getTime() ?? Date.now()));
+          }
+        }
+        return [...found].map(([name, writtenMs]) => ({ name, writtenMs }));
+      }),
+
     remove: (keyOrPrefix) =>
       call(keyOrPrefix, async ({ s3, sdk: { DeleteObjectCommand, paginateListObjectsV2 } }) => {
         const removal = (Key: string) => s3.send(new DeleteObjectCommand({ Bucket, Key }));

@@ -1,15 +1,18 @@
 import { reconcile } from '@clove/runtime';
+import { sweepArtifacts } from '@clove/store';
 import type { FastifyInstance } from 'fastify';
 import type { Gateway } from '../gateway.js';
 
 const EVERY_MS = 30_000;
+const SWEEP_EVERY_MS = 3600 * 1000;
 
 /**
  * Brings queued jobs that the queue does not hold into it, when the app starts and every 30 seconds: what was accepted
- * while Redis was away, or was lost with it.
+ * while Redis was away, or was lost with it. At start and every hour it also removes the files of what never came to be.
  */
-export function startReconciler(app: FastifyInstance, { registry, producer, logger }: Gateway): void {
+export function startReconciler(app: FastifyInstance, { registry, producer, artifacts, logger }: Gateway): void {
   let timer: NodeJS.Timeout | undefined;
+  let sweptAt = Number.NEGATIVE_INFINITY;
   let closed = false;
   let running: Promise<void> = Promise.resolve();
   const round = async () => {
@@ -18,6 +21,15 @@ export function startReconciler(app: FastifyInstance, { registry, producer, logg
       if (count > 0) logger.warn({ count }, 'jobs that the queue did not hold were put back into it');
     } catch (error) {
       logger.warn({ err: error }, 'jobs and queue could not be compared; trying again later');
+    }
+    if (!closed && performance.now() - sweptAt > SWEEP_EVERY_MS) {
+      try {
+        const removed = await sweepArtifacts(registry, artifacts);
+        sweptAt = performance.now();
+        if (removed.length > 0) logger.warn({ removed }, 'files of what never came to be were removed');
+      } catch (error) {
+        logger.warn({ err: error }, 'the artifact store could not be swept; trying again later');
+      }
     }
     if (!closed) timer = setTimeout(start, EVERY_MS);
   };

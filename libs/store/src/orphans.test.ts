@@ -1,0 +1,72 @@
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { artifactKeys } from './artifact-keys.js';
+import { openArtifacts, type ArtifactStore } from './artifacts.js';
+import { newId } from './ids.js';
+import { migrate } from './migrate.js';
+import { openRegistry } from './open-registry.js';
+import { sweepArtifacts } from './orphans.js';
+import type { Registry } from './registry.js';
+import { freshUrl, newDataset, options, readyDataset, trained } from './test-support.js';
+
+const url = freshUrl(inject('databaseUrl'));
+let registry: Registry;
+let dir: string;
+let artifacts: ArtifactStore;
+
+beforeAll(async () => {
+  await migrate(url);
+  registry = openRegistry(url);
+  dir = await mkdtemp(path.join(tmpdir(), 'clove-orphans-'));
+  artifacts = openArtifacts(dir);
+});
+afterAll(async () => {
+  await registry.close();
+  await rm(dir, { recursive: true });
+});
+
+/** Makes every file of the store look as if it had been written two days ago. */
+const age = async (): Promise<void> => {
+  const then = new Date(Date.now() - 2 * 24 * 3600 * 1000);
+  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
+    await utimes(path.join(entry.parentPath, entry.name), then, then);
+  }
+};
+
+test('what belongs to nothing goes once nobody has written to it for a day; all else stays', async () => {
+  const { dataset } = await newDataset(registry);
+  const ready = await readyDataset(registry);
+  const { run, version } = await trained(registry, ready, 'swept');
+  const { run: waiting } = await registry.runs.create({
+    datasetId: ready,
+    modelName: 'swept',
+    options,
+    requestId: 'r',
+  });
+  const kept = [
+    artifactKeys.upload(dataset.id, 0),
+    artifactKeys.data(ready),
+    artifactKeys.checkpoint(waiting.id),
+    artifactKeys.version(version.id, 'model.onnx'),
+  ];
+  const orphans = [
+    artifactKeys.upload(newId('dataset'), 0),
+    artifactKeys.upload(newId('modelImport'), 0),
+    artifactKeys.data(newId('dataset')),
+    artifactKeys.checkpoint(run.id),
+    artifactKeys.version(newId('version'), 'model.onnx'),
+    artifactKeys.prediction(newId('prediction'), 'predictions.csv'),
+    artifactKeys.question('q'),
+  ];
+  for (const key of [...kept, ...orphans]) await artifacts.put(key, 'x');
+  expect(await sweepArtifacts(registry, artifacts)).toEqual([]);
+  await age();
+  const fresh = artifactKeys.upload(newId('dataset'), 1);
+  await artifacts.put(fresh, 'x');
+  const removed = await sweepArtifacts(registry, artifacts);
+  expect(removed.toSorted()).toEqual(orphans.map((key) => key.split('/').slice(0, 2).join('/')).toSorted());
+  for (const key of [...kept, fresh]) expect(await artifacts.stat(key)).toEqual({ bytes: 1 });
+  for (const key of orphans) expect(await artifacts.stat(key)).toBeNull();
+});

@@ -1,0 +1,53 @@
+import type { Database } from './database.js';
+import type { ArtifactStore } from './artifacts.js';
+import type { Registry } from './registry.js';
+
+/** Nobody has written to an orphan for so long: an upload takes 6 hours at most, a version minutes. */
+const LEFT_MS = 24 * 3600 * 1000;
+
+/** Folders of the artifact store whose entries belong to something in the registry. */
+export const OWNED_FOLDERS = ['uploads', 'datasets', 'runs', 'versions', 'predictions', 'questions'] as const;
+export type OwnedFolder = (typeof OWNED_FOLDERS)[number];
+
+/** See `Registry.owned`. */
+export const openOwned =
+  (db: Database): Registry['owned'] =>
+  async (folder, names) => {
+    const where = { id: { in: [...names] } };
+    const select = { id: true } as const;
+    const rows = await {
+      uploads: async () => [
+        ...(await db.dataset.findMany({ where, select })),
+        ...(await db.modelImport.findMany({ where, select })),
+      ],
+      datasets: () => db.dataset.findMany({ where, select }),
+      runs: () => db.run.findMany({ where: { ...where, job: { status: { in: ['queued', 'running'] } } }, select }),
+      versions: () => db.modelVersion.findMany({ where, select }),
+      predictions: () => db.prediction.findMany({ where, select }),
+      questions: async () => [],
+    }[folder]();
+    return new Set(rows.map(({ id }) => id));
+  };
+
+/**
+ * Removes what processes that were killed left in the artifact store: uploads without a dataset, files of versions that never
+ * came to be, checkpoints of runs that are over, unanswered questions. Only what nobody has written to for a day.
+ * @returns the prefixes that were removed
+ */
+export async function sweepArtifacts(registry: Registry, artifacts: ArtifactStore): Promise<string[]> {
+  const removed: string[] = [];
+  for (const folder of OWNED_FOLDERS) {
+    const old = (await artifacts.list(folder)).filter(({ writtenMs }) => Date.now() - writtenMs > LEFT_MS);
+    if (old.length === 0) continue;
+    const owned = await registry.owned(
+      folder,
+      old.map(({ name }) => name),
+    );
+    for (const { name } of old) {
+      if (owned.has(name)) continue;
+      await artifacts.remove(`${folder}/${name}`);
+      removed.push(`${folder}/${name}`);
+    }
+  }
+  return removed;
+}
