@@ -68,6 +68,12 @@ export const WorkerEnv = ServiceEnv.extend({
     .max(65_535)
     .optional()
     .describe('where /healthz and /readyz are served for an orchestrator; nowhere when left out'),
+  JOB_LOCK_MS: z.coerce
+    .number()
+    .int()
+    .min(1000)
+    .default(20_000)
+    .describe('how long a job stays with a worker that gives no sign of life; longer than any pause of its process'),
   TRAINER_BACKEND: Backend.default('auto').describe('what runs a training that asks for auto'),
 });
 export type WorkerEnv = z.infer<typeof WorkerEnv>;

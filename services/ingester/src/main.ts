@@ -25,11 +25,13 @@ async function main(): Promise<void> {
         scratchDir,
         memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
         threads: env.THREADS,
+        customerSecret: env.CUSTOMER_ID_SECRET,
       }),
     },
     ledger: registry.jobs,
     logger,
     concurrency: env.CONCURRENCY,
+    lockMs: env.JOB_LOCK_MS,
   });
   const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
   onShutdown(logger, async () => {

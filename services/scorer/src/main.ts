@@ -50,6 +50,7 @@ async function main(): Promise<void> {
     discard: discardShards(artifacts),
     logger,
     concurrency: env.CONCURRENCY,
+    lockMs: env.JOB_LOCK_MS,
   });
   const answering = startAnswering({
     redisUrl,

@@ -32,6 +32,7 @@ async function main(): Promise<void> {
     discard: discardCheckpoint(context.artifacts),
     logger,
     concurrency: env.CONCURRENCY,
+    lockMs: env.JOB_LOCK_MS,
   });
   const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
   onShutdown(logger, async () => {
