@@ -20,8 +20,19 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/src/**/*.test.ts'],
-          exclude: ['test/src/browser/**'],
+          exclude: ['test/src/browser/**', 'test/src/hostile/**'],
           testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'hostile',
+          include: ['test/src/hostile/**/*.test.ts'],
+          globalSetup: ['test/src/support/hostile-stack.ts'],
+          testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

@@ -50,7 +50,13 @@ export const detectDialect = (
   if (delimiter === ' ') layout = 'whitespace';
   const records = layout === 'whitespace' ? whitespace().slice(0, HEAD_RECORDS) : read(delimiter);
   const first = records[0];
-  if (first === undefined) throw new CloveError('data-empty', `${file} holds no rows.`);
+  if (first === undefined) {
+    if (complete) throw new CloveError('data-empty', `${file} holds no rows.`);
+    throw new CloveError(
+      'data-unreadable',
+      `${file}: the first line does not end within the first 256 KB of the file.`,
+    );
+  }
   const told = DELIMITERS.find((other) => evenness(read(other)).width > 1);
   if (given.delimiter !== undefined && told !== undefined && records.every((record) => record.length < 2))
     throw new CloveError(

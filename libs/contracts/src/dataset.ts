@@ -40,7 +40,15 @@ export const IngestOptions = z.object({
   kind: DatasetKind.optional().describe('detected from the header when left out'),
   preset: Preset.optional().describe('a known public layout, which needs no mapping'),
   mapping: TransactionMapping.default({}),
-  delimiter: z.string().length(1).optional().describe('one character between the fields; detected when left out'),
+  delimiter: z
+    .string()
+    .length(1)
+    .regex(
+      /^(?:\t|[^"\p{Cc}\p{Cs}])$/u,
+      'must be a tab or a character that is no quote, line end or other control character',
+    )
+    .optional()
+    .describe('one character between the fields; detected when left out'),
   header: z.boolean().optional().describe('whether the first line names the columns; detected when left out'),
   dateFormat: z
     .string()
@@ -56,6 +64,12 @@ export const IngestOptions = z.object({
     .optional()
     .describe('olist: which orders count; delivered when left out'),
   currency: Currency.optional().describe('of all amounts, by its ISO 4217 code; none when left out'),
+  hashCustomers: z
+    .boolean()
+    .optional()
+    .describe(
+      'keep customer ids as HMAC-SHA256 by CUSTOMER_ID_SECRET, and neither the ids nor the files as they were sent',
+    ),
 });
 export type IngestOptions = z.infer<typeof IngestOptions>;
 

@@ -35,7 +35,26 @@ export const GatewayEnv = ServiceEnv.extend({
     .min(24)
     .optional()
     .describe('an API key of the administrator that the gateway makes sure exists'),
-  UPLOAD_LIMIT_BYTES: bytes.default(20 * 1024 ** 3),
+  UPLOAD_LIMIT_BYTES: bytes.default(20 * 1024 ** 3).describe('bytes of the files of one upload together'),
+  UPLOADS_AT_ONCE: z.coerce.number().int().min(1).default(16).describe('uploads of one user under way at once'),
+  UPLOAD_DAILY_BYTES: bytes.optional().describe('bytes that one user may upload in a day; no limit when left out'),
+  RATE_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(30_000)
+    .describe('requests of one user, or of one address without a credential, in a minute'),
+  BODY_SECONDS: z.coerce
+    .number()
+    .positive()
+    .max(3600)
+    .default(30)
+    .describe('time that a request body has to arrive, uploads apart'),
+  TRUST_PROXY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('addresses or networks of proxies in front, by comma: they say whose requests they pass on'),
   SESSION_HOURS: z.coerce.number().positive().default(12),
   COOKIE_SECURE: flag.default(false).describe('true where browsers reach the gateway by https'),
 });
@@ -68,6 +87,11 @@ export const WorkerEnv = ServiceEnv.extend({
     .max(65_535)
     .optional()
     .describe('where /healthz and /readyz are served for an orchestrator; nowhere when left out'),
+  CUSTOMER_ID_SECRET: z
+    .string()
+    .min(16)
+    .optional()
+    .describe('key of the installation that customer ids are hashed by; it must never change'),
   JOB_LOCK_MS: z.coerce
     .number()
     .int()

@@ -38,7 +38,7 @@ export type CategoricalFeature = z.infer<typeof CategoricalFeature>;
 /** Inputs of a model in order, fitted on its training rows only. Nothing is refitted at serving time. */
 export const FeatureSchema = z.object({
   features: z.array(Feature).min(1),
-  width: z.number().int().positive().describe('encoded inputs'),
+  width: z.number().int().positive().max(1_000_000).describe('encoded inputs'),
 });
 export type FeatureSchema = z.infer<typeof FeatureSchema>;
 

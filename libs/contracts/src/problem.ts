@@ -14,6 +14,7 @@ export const PROBLEMS = {
   conflict: { status: 409, title: 'Not possible in the present state' },
   'illegal-transition': { status: 409, title: 'Not possible in the present state' },
   'gate-failed': { status: 409, title: 'The version does not pass the gates' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time' },
   'upload-too-large': { status: 413, title: 'The upload is too large' },
   'unsupported-media-type': { status: 415, title: 'This content type is not accepted here' },
   'too-many-requests': { status: 429, title: 'Too many requests' },

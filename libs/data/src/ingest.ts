@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { CloveError, DatasetProfile, type DatasetKind, type IngestOptions, type Warning } from '@clove/contracts';
 import { literal, throwIfAborted, withDuck, type Duck, type DuckOptions } from './duck.js';
 import { ingestDirect } from './ingest/direct.js';
+import { hashCustomerIds } from './ingest/hashed-ids.js';
+import { inspect } from './ingest/magic.js';
 import { FEATURES_FILE, type FeaturesPlan, planFeatures } from './ingest/features.js';
 import { guessKind, planTransactions } from './ingest/plan.js';
 import { planPreset, type Planned } from './ingest/presets.js';
@@ -20,6 +22,8 @@ export type IngestFile = { name: string; path: string };
 export type IngestRequest = DuckOptions & {
   files: IngestFile[];
   options: IngestOptions;
+  /** the key that ids are hashed by where the options say so */
+  customerSecret?: string | undefined;
   /** where `data.parquet` and `profile.json` go; made if it is not there */
   outDir: string;
   signal?: AbortSignal | undefined;
@@ -58,12 +62,15 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
   const { files, options, outDir, signal, onProgress } = request;
   const kind = agreedKind(options);
   if (files.length === 0) throw new CloveError('data-empty', 'No file was given.');
+  const secret = secretOf(request);
   await mkdir(outDir, { recursive: true });
   const part = join(outDir, 'data.parquet.part');
   try {
     return await withDuck({ ...request, threads: threadsOf(request), ...reachOf(request) }, async (db) => {
       await createRejects(db);
       const ready = await read(db, request, kind, part);
+      // values of rejected rows may be ids, or whole lines with an id
+      if (secret !== null) await db.run('UPDATE rejects SET value = NULL');
       const { rejected, warnings } = await settleRejects(
         db,
         files.map((file) => file.name),
@@ -72,6 +79,7 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
       );
       onProgress?.(0.7, 'writing');
       if (ready.select !== null) await writeParquet(db, ready.select, part);
+      if (secret !== null) await hashCustomerIds(db, part, secret);
       const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM read_parquet(${literal(part)})`);
       if (rows === 0) throw new CloveError('data-empty', 'No row is left after the rows that cannot be used.');
       onProgress?.(0.85, 'profiling');
@@ -107,13 +115,40 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
       onProgress?.(1, 'done');
       return profile;
     });
+  } catch (error) {
+    throw await brokenParquet(error, files);
   } finally {
-    for (const file of [part, markedOf(part)]) await rm(file, { force: true });
+    for (const file of [part, markedOf(part), `${part}.hashed`]) await rm(file, { force: true });
   }
+};
+
+/** The key to hash by; null where ids are kept as they are. */
+const secretOf = ({ options, customerSecret }: IngestRequest): string | null => {
+  if (options.hashCustomers !== true) return null;
+  if (customerSecret !== undefined) return customerSecret;
+  throw new CloveError(
+    'invalid-input',
+    'hashCustomers needs a key of this installation: set CUSTOMER_ID_SECRET, 16 to 64 characters that never change.',
+    { pointer: '/hashCustomers' },
+  );
 };
 
 /** Where rows lie that are written anew without the broken ones. */
 const markedOf = (part: string): string => `${part}.marked`;
+
+/** What DuckDB finds wrong with the pages of a Parquet file only as it reads them; any other error passes. */
+const brokenParquet = async (error: unknown, files: readonly IngestFile[]): Promise<unknown> => {
+  if (!(error instanceof Error) || error instanceof CloveError || !/^(Invalid|Serialization) /.test(error.message))
+    return error;
+  const parquets: string[] = [];
+  for (const { name, path } of files) if ((await inspect(name, path)).format === 'parquet') parquets.push(name);
+  if (parquets.length === 0) return error;
+  return new CloveError(
+    'data-unreadable',
+    `${parquets.join(', ')} cannot be read to the end: broken Parquet, or texts that are not UTF-8. Write it anew.`,
+    { cause: error },
+  );
+};
 
 /** What an ingest reads and writes. */
 const reachOf = ({ files, outDir }: IngestRequest) => ({ files: files.map(({ path }) => path), folders: [outDir] });

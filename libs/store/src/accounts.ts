@@ -74,7 +74,7 @@ export function openUsers(db: Database): Users {
       return toUser(row);
     },
 
-    update: (id, { role, disabled, passwordHash, keepSession }) =>
+    update: (id, { role, disabled, passwordHash }) =>
       db.$transaction(async (tx) => {
         // every administrator's row: of two changes at once the second sees the outcome of the first
         const admins = await tx.$queryRaw<{ id: string }[]>`
@@ -89,9 +89,7 @@ export function openUsers(db: Database): Users {
           );
         }
         if (disabled === true || passwordHash !== undefined) {
-          await tx.session.deleteMany({
-            where: { userId: id, ...(keepSession === undefined ? {} : { tokenHash: { not: keepSession } }) },
-          });
+          await tx.session.deleteMany({ where: { userId: id } });
         }
         return toUser(
           await tx.user.update({

@@ -147,15 +147,17 @@ describe('users', () => {
     const wrong = Problem.parse((await put({ current: 'no', password: 'another one' })).json());
     expect(wrong.errors?.map(({ pointer }) => pointer)).toEqual(['/current']);
     expect((await put({ current: 'long enough', password: 'short' })).statusCode).toBe(422);
-    expect((await put({ current: 'long enough', password: 'another one' })).statusCode).toBe(204);
-    const opens = async ({ headers }: typeof first) =>
+    const changed = await put({ current: 'long enough', password: 'another one' });
+    expect(changed.statusCode).toBe(204);
+    const rotated = { headers: { cookie: `clove_session=${changed.cookies[0]?.value}` } };
+    const opens = async ({ headers }: Pick<typeof first, 'headers'>) =>
       (await gateway.app.inject({ url: '/v1/me', headers })).statusCode === 200;
-    expect([await opens(first), await opens(second)]).toEqual([true, false]);
+    expect([await opens(rotated), await opens(first), await opens(second)]).toEqual([true, false, false]);
     expect((await signIn('changer', 'long enough')).status).toBe(401);
     const third = await signIn('changer', 'another one');
     const out = await gateway.app.inject({ method: 'DELETE', url: '/v1/me/sessions', headers: third.headers });
     expect(out.statusCode).toBe(204);
-    expect([await opens(first), await opens(third)]).toEqual([false, false]);
+    expect([await opens(rotated), await opens(third)]).toEqual([false, false]);
   });
 
   test('nobody demotes or disables themselves, and the password of the environment stays in the environment', async () => {

@@ -9,6 +9,7 @@ import { installDocumentation } from './plugins/documentation.js';
 import { installMetrics } from './plugins/metrics.js';
 import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
 import { startReconciler } from './plugins/reconciler.js';
+import { installProtection } from './plugins/protection.js';
 import { installWeb } from './plugins/web.js';
 import { installRoutes } from './routes.js';
 import { TRANSFER_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
@@ -66,14 +67,16 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
     frameworkErrors: answerProblem,
     clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 200 },
+    ...(env.TRUST_PROXY === undefined ? {} : { trustProxy: env.TRUST_PROXY }),
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser('text/plain');
   installProblems(app);
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    reply.header('x-request-id', request.id);
   });
+  await installProtection(app, gateway);
 
   // a kept-alive connection whose last answer ends while the app closes would hold it up until its timeout
   app.addHook('preClose', async () => {

@@ -15,6 +15,7 @@ import { sampleRoutes } from './routes/sample.js';
 import { sessionRoutes } from './routes/session.js';
 import { systemRoutes } from './routes/system.js';
 import { userRoutes } from './routes/users.js';
+import { limitUploads } from './uploads.js';
 
 /** Every route of the gateway; those under `/v1` behind the one check of who asks. */
 export async function installRoutes(app: FastifyInstance, gateway: Gateway): Promise<void> {
@@ -22,6 +23,7 @@ export async function installRoutes(app: FastifyInstance, gateway: Gateway): Pro
   await app.register(
     async (v1) => {
       requireAuthentication(v1, gateway);
+      limitUploads(v1, gateway);
       installAudit(v1, gateway);
       await v1.register(sessionRoutes(gateway));
       await v1.register(datasetRoutes(gateway));

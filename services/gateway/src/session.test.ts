@@ -3,7 +3,7 @@ import { ApiKey, GatewayEnv, NewApiKey, Problem, User } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
 import { ensureAdmin, isLoopback, refuseOpenDoor, tokenHash, usesLocalPassword } from './credentials.js';
-import { LoginThrottle } from './login-throttle.js';
+import { Throttle } from './throttle.js';
 import { API_KEY, type TestGateway, bearer, call, openTestGateway } from './test-support.js';
 
 const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
@@ -73,16 +73,16 @@ describe('signing in', () => {
 
   test('the count of tries ends with its minute, and with a good password', () => {
     let nowMs = 0;
-    const throttle = new LoginThrottle(() => nowMs);
-    for (let i = 0; i < 10; i += 1) expect(throttle.note('a', 'u')).toBe(0);
+    const throttle = new Throttle(10, 60_000, () => nowMs);
+    for (let i = 0; i < 10; i += 1) expect(throttle.note('a u')).toBe(0);
     nowMs = 20_000;
-    expect(throttle.note('a', 'u')).toBe(40);
-    expect(throttle.note('a', 'other')).toBe(0);
+    expect(throttle.note('a u')).toBe(40);
+    expect(throttle.note('a other')).toBe(0);
     nowMs = 60_000;
-    expect(throttle.note('a', 'u')).toBe(0);
-    for (let i = 0; i < 9; i += 1) throttle.note('a', 'u');
-    throttle.clear('a', 'u');
-    expect(throttle.note('a', 'u')).toBe(0);
+    expect(throttle.note('a u')).toBe(0);
+    for (let i = 0; i < 9; i += 1) throttle.note('a u');
+    throttle.clear('a u');
+    expect(throttle.note('a u')).toBe(0);
   });
 });
 
@@ -199,5 +199,65 @@ describe('the administrator', () => {
     expect((await tryIn('admin', 'admin')).statusCode).toBe(401);
     expect((await tryIn('root', 'own')).statusCode).toBe(200);
     await app.close();
+  });
+});
+
+describe('limits', () => {
+  const as = (secret: string) => ({ authorization: `Bearer ${secret}` });
+
+  test('a user who asks too much gets 429 and when to come back; others do not notice, nor does whoever has no credential', async () => {
+    const strict = await buildApp({ ...gateway.gateway, env: { ...gateway.gateway.env, RATE_LIMIT: 5 } });
+    const me = (headers: Record<string, string>, remoteAddress = '10.1.0.1') =>
+      strict.inject({ url: '/v1/me', headers, remoteAddress });
+    const codes = [];
+    for (let i = 0; i < 6; i += 1) codes.push((await me(bearer)).statusCode);
+    expect(codes).toEqual([200, 200, 200, 200, 200, 429]);
+    const blocked = await me(bearer);
+    expect(Problem.parse(blocked.json()).code).toBe('too-many-requests');
+    expect(Number(blocked.headers['retry-after'])).toBeGreaterThan(0);
+    const strangers = [];
+    for (let i = 0; i < 6; i += 1) strangers.push((await me(as('clv_wrong'))).statusCode);
+    expect(strangers).toEqual([401, 401, 401, 401, 401, 429]);
+    expect((await me(as('clv_wrong'), '10.1.0.2')).statusCode).toBe(401);
+    await strict.close();
+  });
+
+  test('one address that tries many names is slowed down; another one signs in as ever', async () => {
+    for (let i = 0; i < 100; i += 1) expect((await login(`nobody-${i}`, 'guess', {}, '10.2.0.1')).statusCode).toBe(401);
+    expect((await login('nobody-100', 'guess', {}, '10.2.0.1')).statusCode).toBe(429);
+    expect((await login('admin', 'admin', {}, '10.2.0.2')).statusCode).toBe(200);
+  });
+
+  test('addresses are those that a proxy in front names, where it is one of ours, and of nobody else', async () => {
+    const proxied = await buildApp({
+      ...gateway.gateway,
+      env: { ...gateway.gateway.env, TRUST_PROXY: '10.3.0.1', RATE_LIMIT: 1 },
+    });
+    const stranger = async (from: string, remoteAddress: string) =>
+      (await proxied.inject({ url: '/v1/me', headers: { 'x-forwarded-for': from }, remoteAddress })).statusCode;
+    expect([await stranger('1.1.1.1', '10.3.0.1'), await stranger('1.1.1.1', '10.3.0.1')]).toEqual([401, 429]);
+    expect(await stranger('2.2.2.2', '10.3.0.1')).toBe(401);
+    expect([await stranger('3.3.3.3', '10.3.0.9'), await stranger('4.4.4.4', '10.3.0.9')]).toEqual([401, 429]);
+    await proxied.close();
+  });
+
+  test('a second sign-in ends the session before it, and gives another token', async () => {
+    const first = await sessionOf();
+    const second = await login('admin', 'admin', first);
+    expect(second.cookies[0]?.value).not.toBe(first.cookie.split('=')[1]);
+    expect((await gateway.app.inject({ url: '/v1/me', headers: first })).statusCode).toBe(401);
+  });
+
+  test('the cookie is for https alone, and pages are told to stay there, where browsers come by https', async () => {
+    const secure = await buildApp({ ...gateway.gateway, env: { ...gateway.gateway.env, COOKIE_SECURE: true } });
+    const answer = await secure.inject({
+      method: 'POST',
+      url: '/v1/login',
+      payload: { username: 'admin', password: 'admin' },
+    });
+    expect(answer.cookies[0]).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Strict' });
+    expect(answer.headers['strict-transport-security']).toMatch(/max-age=\d{7,}/);
+    expect((await gateway.app.inject({ url: '/v1/me' })).headers['strict-transport-security']).toBeUndefined();
+    await secure.close();
   });
 });

@@ -4,7 +4,7 @@ import { type ClientRequest, request } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Accepted, Dataset, Problem } from '@clove/contracts';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { type TestGateway, bearer, call, form, openTestGateway } from './test-support.js';
 import { labelOf } from './uploads.js';
 
@@ -177,4 +177,58 @@ test('a name is only a label: no folders, no control characters, not too long', 
   expect(labelOf(undefined, 0)).toBe('file 1');
   expect(labelOf('/', 0)).toBe('file 1');
   expect(labelOf('😀'.repeat(300), 0)).toBe('😀'.repeat(255));
+});
+
+describe('uploads of one user', () => {
+  const openWith = (env: Record<string, string>) => openTestGateway(servers(), env);
+
+  test('beyond the bytes of a day get 429 and when to come back', async () => {
+    const strict = await openWith({ UPLOAD_DAILY_BYTES: '10' });
+    const { payload, headers } = form({}, { 'a.csv': 'a\n1234567890\n' });
+    const upload = () => call(strict.app, 'POST', '/v1/datasets', payload, headers);
+    expect((await upload()).statusCode).toBe(202);
+    const refused = await upload();
+    expect(Problem.parse(refused.json())).toMatchObject({ code: 'too-many-requests', status: 429 });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3600);
+    expect((await call(strict.app, 'GET', '/v1/datasets')).statusCode).toBe(200);
+    await strict.close();
+  });
+
+  test('take as long as they take: only bodies without files have to arrive in time', async () => {
+    const strict = await openWith({ BODY_SECONDS: '0.2' });
+    const address = await strict.app.listen({ host: '127.0.0.1', port: 0 });
+    const { payload, headers } = form({}, { 'a.csv': 'a\n1\n' });
+    const slow = request(`${address}/v1/datasets`, { method: 'POST', headers: { ...bearer, ...headers } });
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      slow.on('response', (response) => resolve(response.statusCode)).on('error', reject);
+    });
+    const json = { ...bearer, 'content-type': 'application/json', 'content-length': '100' };
+    const dawdling = request(`${address}/v1/runs`, { method: 'POST', headers: json });
+    const refused = new Promise<number | undefined>((resolve, reject) => {
+      dawdling.on('response', (response) => resolve(response.statusCode)).on('error', reject);
+    });
+    const sent = Buffer.from(payload);
+    slow.write(sent.subarray(0, 20));
+    dawdling.write('{');
+    expect(await refused).toBe(408);
+    dawdling.destroy();
+    slow.end(sent.subarray(20));
+    expect(await answered).toBe(202);
+    await strict.close();
+  });
+
+  test('are so many at once; when one has ended, by whatever end, the next may begin', async () => {
+    const strict = await openWith({ UPLOADS_AT_ONCE: '1' });
+    const address = await strict.app.listen({ host: '127.0.0.1', port: 0 });
+    const { payload, headers } = form({}, { 'a.csv': 'a\n1\n' });
+    const first = request(`${address}/v1/datasets`, { method: 'POST', headers: { ...bearer, ...headers } });
+    first.on('error', () => {});
+    const sent = Buffer.from(payload);
+    first.write(sent.subarray(0, sent.length - 10));
+    const upload = () => call(strict.app, 'POST', '/v1/datasets', payload, headers);
+    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(429), { interval: 20 });
+    first.destroy();
+    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20 });
+    await strict.close();
+  });
 });

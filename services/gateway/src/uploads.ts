@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { CloveError, type DatasetSource } from '@clove/contracts';
 import { artifactKeys } from '@clove/store';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.js';
+import { userOf } from './plugins/authentication.js';
+import { Throttle, refuseTooMany } from './throttle.js';
 
 /** At 1 MB/s the largest upload of the default limit takes 6 hours. */
 export const TRANSFER_TIMEOUT_MS = 6 * 3600 * 1000;
@@ -30,6 +32,56 @@ export const uploadLimits = (uploadLimitBytes: number) => ({
  */
 export const isPartAFile = (field: string | undefined, type: string | undefined, name: string | undefined): boolean =>
   field !== 'options' && (name !== undefined || type === 'application/octet-stream');
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Bytes of files that the request has brought so far. */
+    uploadedBytes: number;
+  }
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** True for a form that may bring files, before its body is read. */
+export const bringsFiles = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
+  /^multipart\//i.test(headers['content-type'] ?? '');
+
+/**
+ * Holds every form with files of this scope to what one user may upload: so many at once, so many bytes a day. Install after
+ * the check of who asks. Each gateway counts for itself.
+ */
+export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
+  const underWay = new Map<string, number>();
+  const uploading = new Set<FastifyRequest>();
+  const daily = new Throttle(env.UPLOAD_DAILY_BYTES ?? Number.POSITIVE_INFINITY, DAY_MS);
+  app.decorateRequest('uploadedBytes', 0);
+  app.addHook('preParsing', async (request, reply) => {
+    if (!bringsFiles(request)) return;
+    const { id } = userOf(request);
+    refuseTooMany(reply, daily.note(id, 0), `more than ${env.UPLOAD_DAILY_BYTES} bytes a day (UPLOAD_DAILY_BYTES)`);
+    const count = (underWay.get(id) ?? 0) + 1;
+    refuseTooMany(
+      reply,
+      count > env.UPLOADS_AT_ONCE ? BUSY_SECONDS : 0,
+      `more than ${env.UPLOADS_AT_ONCE} uploads at once (UPLOADS_AT_ONCE)`,
+    );
+    underWay.set(id, count);
+    uploading.add(request);
+  });
+  const done = async (request: FastifyRequest) => {
+    if (!uploading.delete(request)) return;
+    const { id } = userOf(request);
+    const left = (underWay.get(id) ?? 1) - 1;
+    if (left === 0) underWay.delete(id);
+    else underWay.set(id, left);
+    daily.note(id, request.uploadedBytes);
+  };
+  app.addHook('onResponse', done);
+  app.addHook('onRequestAbort', done);
+}
+
+/** When one of several uploads may have ended. */
+const BUSY_SECONDS = 10;
 
 type UploadedFile = Extract<DatasetSource, { type: 'upload' }>['files'][number] & { sha256: string };
 export type Upload = { files: UploadedFile[]; fields: Record<string, unknown> };
@@ -103,6 +155,7 @@ export async function receiveUpload(
       const body = async function* (): AsyncGenerator<Uint8Array> {
         for await (const chunk of source as AsyncIterable<Buffer>) {
           left -= chunk.length;
+          request.uploadedBytes += chunk.length;
           if (left < 0) throw tooLarge(limitBytes);
           yield chunk;
         }

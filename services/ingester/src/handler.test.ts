@@ -12,6 +12,7 @@ const database = new URL(inject('databaseUrl'));
 database.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
 const queue = { redisUrl: inject('redisUrl'), prefix: `t-${randomUUID()}` };
 const logger = createLogger('test', 'silent');
+const SECRET = 'a key of this installation';
 
 let home: string;
 let scratchDir: string;
@@ -25,7 +26,14 @@ beforeAll(async () => {
   await migrate(database.href);
   registry = openRegistry(database.href);
   artifacts = openArtifacts(join(home, 'artifacts'));
-  handler = ingestHandler({ registry, artifacts, scratchDir, memoryLimitBytes: 256 * 1024 ** 2, threads: 2 });
+  handler = ingestHandler({
+    registry,
+    artifacts,
+    scratchDir,
+    memoryLimitBytes: 256 * 1024 ** 2,
+    threads: 2,
+    customerSecret: SECRET,
+  });
 });
 afterAll(async () => {
   await registry.close();
@@ -86,6 +94,15 @@ describe('an ingest job', () => {
     await artifacts.remove(artifactKeys.uploads(id));
     await handler(payload, context()); // would fail without the upload
     expect(await registry.datasets.get(id)).toMatchObject({ status: 'ready' });
+  });
+
+  test('with hashed ids keeps neither the ids nor the files as they were sent, delivered twice too', async () => {
+    const { id, job, payload } = await uploaded({ 'orders.csv': ORDERS }, { hashCustomers: true });
+    await registry.jobs.start(job.id, 'worker');
+    await handler(payload, context());
+    expect(await artifacts.stat(artifactKeys.upload(id, 0))).toBeNull();
+    await handler(payload, context());
+    expect(await registry.datasets.get(id)).toMatchObject({ status: 'ready', customers: 2 });
   });
 
   test('generates what a generator asks for', async () => {

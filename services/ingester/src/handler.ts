@@ -12,6 +12,8 @@ export type IngesterContext = {
   scratchDir: string;
   memoryLimitBytes: number;
   threads: number | undefined;
+  /** the key that customer ids are hashed by, where a dataset wants that */
+  customerSecret: string | undefined;
 };
 
 /** Share of a job's progress that the data takes; the rest is storing it. */
@@ -27,8 +29,13 @@ export const ingestHandler =
   async ({ datasetId }, { signal, progress, logger }) => {
     const { registry, artifacts } = context;
     const dataset = await registry.datasets.get(datasetId);
-    if (dataset.status === 'ready') return;
     const source = await registry.datasets.source(datasetId);
+    // the files as they were sent hold the ids that are not to be kept
+    const forgetIds = async () => {
+      if (source.type !== 'upload' || source.options.hashCustomers !== true) return;
+      await artifacts.remove(artifactKeys.uploads(datasetId));
+    };
+    if (dataset.status === 'ready') return forgetIds();
     const scratchDir = await mkdtemp(join(context.scratchDir, 'ingest-'));
     try {
       const outDir = join(scratchDir, 'dataset');
@@ -47,6 +54,7 @@ export const ingestHandler =
                 source.files.map(async ({ name, key }) => ({ name, path: await artifacts.local(key, scratchDir) })),
               ),
               options: source.options,
+              customerSecret: context.customerSecret,
               outDir,
               signal,
               onProgress,
@@ -61,6 +69,7 @@ export const ingestHandler =
       }
       signal.throwIfAborted();
       await registry.datasets.complete(datasetId, profile);
+      await forgetIds();
       const { kind, rows, customers, rejectedRows } = profile;
       logger.info({ datasetId, kind, rows, customers, rejectedRows }, 'dataset ready');
     } finally {

@@ -25,6 +25,7 @@ async function main(): Promise<void> {
         scratchDir,
         memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
         threads: env.THREADS,
+        customerSecret: env.CUSTOMER_ID_SECRET,
       }),
     },
     ledger: registry.jobs,

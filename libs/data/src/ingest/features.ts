@@ -357,23 +357,22 @@ const canonicalValue = (column: SourceColumn, kind: Kind, reading: NumberReading
   return `nullif(trim(${column.sql}::VARCHAR), '')`;
 };
 
-/** Canonical names: the file's own, but `customer_id` is the id's. */
+/** Names that a canonical file keeps for the id and for what DuckDB calls the numbers of rows. */
+const RESERVED = new Set(['customer_id', 'file_row_number']);
+
+/** Canonical names: the file's own, but for those that are reserved. */
 const canonicalNames = (others: readonly Studied[], warnings: Warning[]): Map<SourceColumn, string> => {
   const used = new Set(others.map(({ column }) => column.name.toLowerCase()));
   const names = new Map<SourceColumn, string>();
   for (const { column } of others) {
     let name = column.name;
-    for (
-      let n = 2;
-      name.toLowerCase() === 'customer_id' || (name !== column.name && used.has(name.toLowerCase()));
-      n += 1
-    )
-      name = `customer_id_${n}`;
+    for (let n = 2; RESERVED.has(name.toLowerCase()) || (name !== column.name && used.has(name.toLowerCase())); n += 1)
+      name = `${column.name.toLowerCase()}_${n}`;
     names.set(column, name);
     if (name !== column.name)
       warnings.push({
         code: 'column-renamed',
-        message: `The column "${column.name}", which is not the id, is called "${name}".`,
+        message: `The column "${column.name}" is called "${name}": its own name has another meaning here.`,
       });
   }
   return names;

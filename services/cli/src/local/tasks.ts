@@ -42,7 +42,12 @@ export const tasks = {
     io: Io,
   ): Promise<DatasetProfile> => {
     const { ingestFiles } = await import('@clove/data');
-    return ingestFiles({ ...i, signal: io.signal, onProgress: (fraction, stage) => io.post({ fraction, stage }) });
+    return ingestFiles({
+      ...i,
+      customerSecret: process.env['CUSTOMER_ID_SECRET'],
+      signal: io.signal,
+      onProgress: (fraction, stage) => io.post({ fraction, stage }),
+    });
   },
 
   generate: async (

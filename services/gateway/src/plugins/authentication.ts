@@ -2,6 +2,7 @@ import { CloveError, type Me, type Role, mayAct } from '@clove/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isLoopback, tokenHash, usesLocalPassword } from '../credentials.js';
 import type { Gateway } from '../gateway.js';
+import { Throttle, refuseTooMany } from '../throttle.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -89,12 +90,13 @@ function requireAccess(request: FastifyRequest, me: Me): void {
 
 /**
  * Holds every route of this scope to a session cookie or an API key of a user whose role may use it, before its body is
- * read. While admin/admin is in force the request must also be addressed to this machine by a loopback name: a page whose
+ * read, and counts what each user, or each address without a credential, asks. While admin/admin is in force the request must also be addressed to this machine by a loopback name: a page whose
  * domain was pointed at 127.0.0.1, or a proxy in front, does not get in.
  */
 export function requireAuthentication(app: FastifyInstance, { env, registry }: Gateway): void {
   app.decorateRequest('user', null);
   app.decorateRequest('sessionHash', null);
+  const asked = new Throttle(env.RATE_LIMIT);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     if (usesLocalPassword(env) && !isLoopback(request.hostname)) {
@@ -105,7 +107,12 @@ export function requireAuthentication(app: FastifyInstance, { env, registry }: G
     }
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (bearer === undefined) refuseOtherSites(request);
-    if (roleOf(accessOf(request)) === null) return;
+    const count = (who: string) =>
+      refuseTooMany(reply, asked.note(who), `more than ${env.RATE_LIMIT} requests a minute`);
+    if (roleOf(accessOf(request)) === null) {
+      count(request.ip);
+      return;
+    }
     if (bearer !== undefined) {
       const found = await registry.apiKeys.find(tokenHash(bearer));
       if (found !== null) {
@@ -121,6 +128,7 @@ export function requireAuthentication(app: FastifyInstance, { env, registry }: G
           request.user = { ...found.user, via: 'session', scope: 'write', expiresAt: found.expiresAt };
       }
     }
+    count(request.user?.id ?? request.ip);
     if (request.user === null) throw unauthenticated();
     requireAccess(request, request.user);
   });

@@ -25,6 +25,23 @@ function errorsOf(issues: readonly Issue[], at: readonly PropertyKey[]): { point
 }
 
 /**
+ * Texts that no database and no file holds as they are: with a NUL, or with half of a surrogate pair. Looked for in what a
+ * schema has let through, which is as deep as the schema is.
+ */
+function unstorableTexts(value: unknown, at: readonly PropertyKey[]): { pointer: string; detail: string }[] {
+  if (typeof value === 'string') {
+    // with the flag u, surrogates in pairs are letters
+    if (!/[\0\p{Cs}]/u.test(value)) return [];
+    return [{ pointer: pointerOf(at), detail: 'must not contain a NUL or half of a surrogate pair' }];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [
+    ...unstorableTexts(key, at),
+    ...unstorableTexts(item, [...at, key]),
+  ]);
+}
+
+/**
  * Parses a value that came over the wire.
  * @param what the part of the request, for the message
  * @param at pointer of the value within the request
@@ -32,8 +49,8 @@ function errorsOf(issues: readonly Issue[], at: readonly PropertyKey[]): { point
  */
 export function parseInput<T>(schema: Schema<T>, value: unknown, what: string, at: readonly PropertyKey[] = []): T {
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const errors = errorsOf(result.error.issues, at);
+  const errors = result.success ? unstorableTexts(result.data, at) : errorsOf(result.error.issues, at);
+  if (result.success && errors.length === 0) return result.data;
   const first = errors[0];
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
   const where = first === undefined || first.pointer === '' ? what : `${what}, ${first.pointer}`;
@@ -69,6 +86,7 @@ const BY_STATUS: Record<number, ProblemCode> = {
   404: 'not-found',
   405: 'method-not-allowed',
   406: 'unsupported-media-type',
+  408: 'request-timeout',
   413: 'upload-too-large',
   415: 'unsupported-media-type',
   422: 'invalid-input',
@@ -114,6 +132,9 @@ function toCloveError(error: unknown, request: FastifyRequest): CloveError {
   return say('internal', 'this is a fault of the server, not of the request; its log has more under the request id');
 }
 
+/** When to come back where nothing says it better. */
+const RETRY_SECONDS = 5;
+
 /** The problem document of an error. `instance` is the path without its query, which may hold what a user typed. */
 function problemOf(error: CloveError, request: FastifyRequest): Problem {
   const { status, title } = PROBLEMS[error.code];
@@ -139,6 +160,9 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   const problem = problemOf(known, request);
   if (problem.status >= 500) request.log.error({ err: error }, 'the request failed');
   else request.log.info({ code: problem.code, detail: problem.detail }, 'the request was refused');
+  if ((problem.status === 429 || problem.status === 503) && !reply.hasHeader('retry-after')) {
+    reply.header('retry-after', String(RETRY_SECONDS));
+  }
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="clove"');
   // a string: the answer to a failure must not be able to fail in a serialiser
   return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
@@ -163,7 +187,8 @@ export function installProblems(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request);
     const allowed = methodsAt(path);
-    if (allowed.length === 0) {
+    // a part of the path that is too long for the router comes here with the right method
+    if (allowed.length === 0 || allowed.includes(request.method)) {
       const what = `there is no ${request.method} ${path}; /docs lists what there is`;
       return answerProblem(new CloveError('not-found', what), request, reply);
     }
@@ -185,12 +210,13 @@ export function answerClientError(error: ConnectionError, socket: Socket): void 
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', 'the headers are too long']
         : ['400 Bad Request', 'this is no HTTP request'];
+  const code = line.startsWith('408') ? 'request-timeout' : 'bad-request';
   const body = JSON.stringify({
-    type: 'urn:clove:problem:bad-request',
-    title: PROBLEMS['bad-request'].title,
+    type: `urn:clove:problem:${code}`,
+    title: PROBLEMS[code].title,
     status: Number(line.slice(0, 3)),
     detail,
-    code: 'bad-request',
+    code,
     requestId: randomUUID(),
   } satisfies Problem);
   socket.end(

@@ -1,4 +1,5 @@
 import { CloveError, Me, NewApiKey } from '@clove/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import {
   checkPassword,
@@ -10,9 +11,14 @@ import {
 } from '../credentials.js';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
-import { LoginThrottle, tooManyTries } from '../login-throttle.js';
+
 import { SESSION_COOKIE, userOf } from '../plugins/authentication.js';
+import { Throttle, refuseTooMany } from '../throttle.js';
 import { ApiKeys, bodies, guarded, json, noContent, params, problems } from '../schemas.js';
+
+/** Tries to sign in, in a minute: from one address to one user, and from one address to anybody. */
+const TRIES = 10;
+const TRIES_OF_ADDRESS = 100;
 
 /** Routes of one's own account: every role has one. */
 const own = { role: 'viewer' } as const;
@@ -33,8 +39,26 @@ export const sessionRoutes =
   ({ env, registry, ...rest }: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
     const gateway: Gateway = { env, registry, ...rest };
-    const throttle = new LoginThrottle();
+    const tries = new Throttle(TRIES);
+    // whoever tries many names from one address keeps the processors busy with passwords
+    const triesOfAddress = new Throttle(TRIES_OF_ADDRESS);
+    const count = (request: FastifyRequest, reply: Pick<FastifyReply, 'header'>, username: string): string => {
+      const key = `${request.ip} ${username}`;
+      const waitSeconds = Math.max(tries.note(key), triesOfAddress.note(request.ip));
+      refuseTooMany(reply, waitSeconds, 'too many tries to sign in');
+      return key;
+    };
     const cookie = { httpOnly: true, sameSite: 'strict', secure: env.COOKIE_SECURE, path: '/' } as const;
+
+    /** Makes a session, by a token that was never used before; the reply sets its cookie. @returns when it ends */
+    const beginSession = async (userId: string, reply: Pick<FastifyReply, 'setCookie'>): Promise<Date> => {
+      const token = newToken();
+      const seconds = Math.round(env.SESSION_HOURS * 3600);
+      const expires = new Date(Date.now() + seconds * 1000);
+      await registry.sessions.create(userId, tokenHash(token), expires);
+      reply.setCookie(SESSION_COOKIE, token, { ...cookie, maxAge: seconds });
+      return expires;
+    };
 
     app.post(
       '/login',
@@ -43,7 +67,7 @@ export const sessionRoutes =
         schema: {
           operationId: 'login',
           summary: 'Sign in: sets a session cookie',
-          description: 'Ten tries a minute per address and user name. Programs use an API key instead.',
+          description: `${TRIES} tries a minute per address and user name. Programs use an API key instead.`,
           tags: ['session'],
           security: [],
           body: bodies.Login,
@@ -55,22 +79,16 @@ export const sessionRoutes =
       },
       async (request, reply) => {
         const { username, password } = request.body;
-        const waitSeconds = throttle.note(request.ip, username);
-        if (waitSeconds > 0) {
-          reply.header('retry-after', String(waitSeconds));
-          throw tooManyTries(waitSeconds);
-        }
+        const key = count(request, reply, username);
         const found = await registry.users.find(username);
         const fits = await checkPassword(found?.passwordHash, password);
         if (!fits || found === null || found.disabledAt !== null || isRefusedPassword(env, password)) {
           throw new CloveError('unauthenticated', 'the user name or the password is wrong');
         }
-        throttle.clear(request.ip, username);
-        const token = newToken();
-        const seconds = Math.round(env.SESSION_HOURS * 3600);
-        const expires = new Date(Date.now() + seconds * 1000);
-        await registry.sessions.create(found.id, tokenHash(token), expires);
-        reply.setCookie(SESSION_COOKIE, token, { ...cookie, maxAge: seconds });
+        tries.clear(key);
+        const former = request.cookies[SESSION_COOKIE];
+        if (former !== undefined) await registry.sessions.remove(tokenHash(former));
+        const expires = await beginSession(found.id, reply);
         const { passwordHash: _passwordHash, ...user } = found;
         request.user = { ...user, via: 'session', scope: 'write', expiresAt: expires.toISOString() };
         return request.user;
@@ -125,21 +143,16 @@ export const sessionRoutes =
       },
       async (request, reply) => {
         const { id, username } = userOf(request);
-        const waitSeconds = throttle.note(request.ip, username);
-        if (waitSeconds > 0) {
-          reply.header('retry-after', String(waitSeconds));
-          throw tooManyTries(waitSeconds);
-        }
+        const key = count(request, reply, username);
         refuseFixedPassword(env, username);
         const found = await registry.users.find(username);
         if (!(await checkPassword(found?.passwordHash, request.body.current))) {
           throw new CloveError('invalid-input', 'this is not your present password', { pointer: '/current' });
         }
-        throttle.clear(request.ip, username);
-        await registry.users.update(id, {
-          passwordHash: await hashPassword(request.body.password),
-          ...(request.sessionHash === null ? {} : { keepSession: request.sessionHash }),
-        });
+        tries.clear(key);
+        await registry.users.update(id, { passwordHash: await hashPassword(request.body.password) });
+        // the session goes on under another token: whoever knew the one before is out
+        if (request.sessionHash !== null) await beginSession(id, reply);
         return reply.code(204).send(null);
       },
     );

@@ -1168,6 +1168,8 @@ export type IngestOptions = {
   orderStatuses?: string[] | undefined;
   /** of all amounts, by its ISO 4217 code; none when left out */
   currency?: string | undefined;
+  /** keep customer ids as HMAC-SHA256 by CUSTOMER_ID_SECRET, and neither the ids nor the files as they were sent */
+  hashCustomers?: boolean | undefined;
 };
 export type DatasetForm = {
   name?: string | undefined;
