@@ -167,8 +167,8 @@ const common = (home: string, postgres: Server, redis: Server): NodeJS.ProcessEn
   REDIS_URL: redis.url,
   ARTIFACTS_DIR: process.env['ARTIFACTS_DIR'] || path.join(home, 'artifacts'),
   SCRATCH_DIR: process.env['SCRATCH_DIR'] || path.join(home, 'scratch'),
-});
   CUSTOMER_ID_SECRET: process.env['CUSTOMER_ID_SECRET'] || secret(home, 'customer-id-secret'),
+});
 
 /**
  * What one worker may use of the machine: replicas of a service work at once and divide the cores; different services
