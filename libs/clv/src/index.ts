@@ -81,7 +81,6 @@ export {
   discountedValue,
   fitForecaster,
   forecast,
-  parameterSd,
 } from './probabilistic/forecaster.js';
 export { type Histories, historiesOf } from './probabilistic/histories.js';
 export { type Counts, groupCounts } from './probabilistic/counts.js';
@@ -126,10 +125,8 @@ export {
   type ReliabilityGroup,
   auc,
   brier,
-  intervalCoverage,
   pitCoverage,
   pitHistogram,
-  randomisedPit,
   reliabilityTable,
 } from './evaluation/probability.js';
 export { recencyFrequencyGrid } from './evaluation/grids.js';

@@ -1,5 +1,4 @@
 import { CloveError } from '@clove/contracts';
-import { Rng } from '../rng.js';
 import { equalGroups, pairedRows, rankRows, sumOf } from './ranking.js';
 
 /*
@@ -79,17 +78,7 @@ const probabilities = (bought: ArrayLike<number>, probability: ArrayLike<number>
   return pairs;
 };
 
-/**
- * Randomised probability integral transform of outcomes whose distributions may have jumps, as at no spend: uniform on [0, 1]
- * where the stated distributions are right (Brockwell 2007; Czado, Gneiting & Held 2009).
- * @param below P(Y < y) of each outcome y @param upTo P(Y ≤ y)
- */
-export const randomisedPit = (below: ArrayLike<number>, upTo: ArrayLike<number>, seed: number): Float64Array => {
-  const rng = new Rng(seed, 23);
-  return Float64Array.from(below, (low, i) => low + rng.uniform() * (upTo[i]! - low));
-};
-
-/** Shares of the PIT in bins of equal width: flat where the distributions are right. */
+/** Shares of the randomised PIT (Brockwell 2007; Czado, Gneiting & Held 2009) in bins of equal width: flat where the distributions are right. */
 export const pitHistogram = (pit: ArrayLike<number>, bins = 20): number[] => {
   const counts = Array.from({ length: bins }, () => 0);
   for (let i = 0; i < pit.length; i += 1) counts[Math.min(bins - 1, Math.floor(pit[i]! * bins))]! += 1;
@@ -101,17 +90,4 @@ export const pitCoverage = (pit: ArrayLike<number>, level = 0.8): number | null 
   const tail = (1 - level) / 2;
   const inside = sumOf(Array.from(pit, (u) => (u >= tail && u <= 1 - tail ? 1 : 0)));
   return pit.length > 0 ? inside / pit.length : null;
-};
-
-/**
- * The share of actuals in [low, high]; null without rows. Where many spend nothing, intervals that end at 0 hold more than
- * their level: `pitCoverage` is the fair figure then.
- */
-export const intervalCoverage = (
-  actual: ArrayLike<number>,
-  low: ArrayLike<number>,
-  high: ArrayLike<number>,
-): number | null => {
-  const inside = sumOf(Array.from(actual, (value, i) => (value >= low[i]! && value <= high[i]! ? 1 : 0)));
-  return actual.length > 0 ? inside / actual.length : null;
 };
