@@ -3,6 +3,7 @@ import { Backend } from './run.js';
 
 const bytes = z.coerce.number().int().positive();
 const flag = z.stringbool();
+const days = z.coerce.number().positive().optional();
 
 const common = {
   NODE_ENV: z.string().default('production'),
@@ -50,6 +51,9 @@ export const GatewayEnv = ServiceEnv.extend({
     .max(3600)
     .default(30)
     .describe('time that a request body has to arrive, uploads apart'),
+  RETENTION_UPLOAD_DAYS: days.describe('uploaded files are removed so long after; never when left out'),
+  RETENTION_DATASET_DAYS: days.describe('datasets, with their uploads, are removed so long after; never when left out'),
+  RETENTION_PREDICTION_DAYS: days.describe('predictions are removed so long after; never when left out'),
   TRUST_PROXY: z
     .string()
     .min(1)

@@ -18,6 +18,8 @@ export const artifactKeys = {
   version: (versionId: string, name: ArtifactName): string => `versions/${versionId}/${name}`,
   prediction: (predictionId: string, name: 'predictions.parquet' | 'predictions.csv'): string =>
     `predictions/${predictionId}/${name}`,
+  /** All files of a prediction, to remove them. */
+  predictionFiles: (predictionId: string): string => `predictions/${predictionId}`,
   /** A file of a prediction that several scorers are making; see `shards` for all of them. */
   shard: (predictionId: string, name: string): string => `predictions/${predictionId}/shards/${name}`,
   /** What a prediction in the making consists of, to remove it. */

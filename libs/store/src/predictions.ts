@@ -1,4 +1,4 @@
-import { Day, Prediction, PredictionReport, PredictionSummary } from '@clove/contracts';
+import { CloveError, Day, Prediction, PredictionReport, PredictionSummary } from '@clove/contracts';
 import { check, json, notFound, shown, type Database } from './database.js';
 import { holdDataset } from './datasets.js';
 import type { Prisma } from './generated/client.js';
@@ -56,6 +56,18 @@ export function openPredictions(db: Database): Predictions {
     },
 
     get,
+
+    remove: async (id) => {
+      const { count } = await db.prediction.deleteMany({
+        where: { id, job: { status: { in: ['succeeded', 'failed', 'cancelled'] } } },
+      });
+      if (count === 1) return;
+      const { jobId } = await get(id);
+      throw new CloveError(
+        'conflict',
+        `Prediction ${id} is being made by job ${jobId}: cancel it or wait for its end.`,
+      );
+    },
 
     report: async (id) => {
       const row = await db.prediction.findUnique({ where: { id }, select: { report: true } });

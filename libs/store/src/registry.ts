@@ -332,6 +332,8 @@ export interface Predictions {
       status?: JobStatus | undefined;
     },
   ): Promise<Page<Prediction>>;
+  /** Removes the row; the files are the caller's to remove afterwards. 'conflict' while its job is under way. */
+  remove(id: string): Promise<void>;
   /** Cuts a prediction into shards of so many rows, none of them done; shards of a plan before are forgotten. */
   cut(id: string, rows: readonly number[]): Promise<void>;
   /** In order; none where the prediction is made in one go, or is there already. */

@@ -2,15 +2,17 @@ import { reconcile } from '@clove/runtime';
 import { sweepArtifacts } from '@clove/store';
 import type { FastifyInstance } from 'fastify';
 import type { Gateway } from '../gateway.js';
+import { removeByAge } from '../retention.js';
 
 const EVERY_MS = 30_000;
 const SWEEP_EVERY_MS = 3600 * 1000;
 
 /**
  * Brings queued jobs that the queue does not hold into it, when the app starts and every 30 seconds: what was accepted
- * while Redis was away, or was lost with it. At start and every hour it also removes the files of what never came to be.
+ * while Redis was away, or was lost with it. At start and every hour it also removes what is older than the retention, and the files
+ * of what never came to be.
  */
-export function startReconciler(app: FastifyInstance, { registry, producer, artifacts, logger }: Gateway): void {
+export function startReconciler(app: FastifyInstance, { env, registry, producer, artifacts, logger }: Gateway): void {
   let timer: NodeJS.Timeout | undefined;
   let sweptAt = Number.NEGATIVE_INFINITY;
   let closed = false;
@@ -24,6 +26,8 @@ export function startReconciler(app: FastifyInstance, { registry, producer, arti
     }
     if (!closed && performance.now() - sweptAt > SWEEP_EVERY_MS) {
       try {
+        const aged = await removeByAge({ env, registry, artifacts });
+        if (aged.length > 0) logger.info({ aged }, 'what is older than the retention was removed');
         const removed = await sweepArtifacts(registry, artifacts);
         sweptAt = performance.now();
         if (removed.length > 0) logger.warn({ removed }, 'files of what never came to be were removed');
