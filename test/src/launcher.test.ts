@@ -108,12 +108,34 @@ test('a service that dies is reported with the end of its log, and started again
   );
 });
 
-test('a database server that dies ends the wait for `exited`', async () => {
-  const running = await started();
-  const [postmaster] = readFileSync(path.join(home, 'postgres/data/postmaster.pid'), 'utf8').split('\n');
-  process.kill(Number(postmaster), 'SIGQUIT');
-  expect(await running.exited).toEqual({ name: 'Postgres', code: null });
-});
+/** Process ids of the database servers of `home`. */
+const serverPids = {
+  Postgres: () => Number(readFileSync(path.join(home, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]),
+  Redis: () => (JSON.parse(readFileSync(path.join(home, 'redis/run.json'), 'utf8')) as { pid: number }).pid,
+};
+
+test.each(['Postgres', 'Redis'] as const)(
+  '%s that is killed is started again in its place, and jobs are taken and done as before',
+  async (name) => {
+    const steps: string[] = [];
+    const running = await started({ onStep: (text) => steps.push(text) });
+    const killed = serverPids[name]();
+    process.kill(killed, 'SIGKILL');
+    const url = name === 'Postgres' ? running.databaseUrl : running.redisUrl;
+    await vi.waitFor(
+      async () => {
+        expect(serverPids[name]()).not.toBe(killed);
+        expect(await answers(url)).toBe(true);
+        expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+      },
+      { timeout: 60_000, interval: 50 },
+    );
+    expect(steps).toContain(`${name} has ended unexpectedly (SIGKILL) and is started again`);
+    const client = api(running.url, running.apiKey);
+    const { job } = await client.accepted('/v1/datasets/generate', { generator: 'features', customers: 100 });
+    expect((await client.settled(job.id)).status).toBe('succeeded');
+  },
+);
 
 test('a service that cannot start is an error in words, and nothing is left running', async () => {
   const attempt = launch({ home, port: 0, env: { UPLOAD_LIMIT_BYTES: 'many' } });

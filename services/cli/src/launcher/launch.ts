@@ -14,7 +14,7 @@ import {
   type Server,
 } from '@clove/runtime';
 import { migrate } from '@clove/store';
-import { supervise, type Death, type Supervised } from './supervise.js';
+import { supervise, superviseServer, type Death, type Supervised } from './supervise.js';
 import { watchSources } from './watch-sources.js';
 
 /** What to start; everything has a default. */
@@ -57,14 +57,14 @@ const READY_LIMIT_MS = 60_000;
 
 /**
  * Starts the whole system on this machine and resolves once the gateway answers `/readyz`. Nothing is left running
- * when it throws, when `stop` is called, or when this process dies in any way. A service that dies is restarted.
+ * when it throws, when `stop` is called, or when this process dies in any way. A part that dies, a database server too, is started again in its place.
  * @throws CloveError saying what to do: `conflict` (home or port in use), `unavailable` (a part does not start), `no-space`
  */
 export async function launch(options: LaunchOptions = {}): Promise<Stack> {
   const say = options.onStep ?? (() => {});
   const home = dataHome(options.home);
   const unlock = lockHome(home);
-  const servers: Server[] = [];
+  const servers: { stop(): Promise<void>; gaveUp: Promise<Death> }[] = [];
   const services: Supervised[] = [];
   let started = false;
   let stopWatching: (() => Promise<void>) | undefined;
@@ -82,8 +82,13 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
   try {
     const host = options.host ?? (process.env['HOST'] || '127.0.0.1');
     const port = await choosePort(options.port, host, say);
-    servers.push(...(await startServers(home)));
-    const [postgres, redis] = servers as [Server, Server];
+    const [postgres, redis] = await startServers(home);
+    const keep = (name: string, server: Server, start: typeof startPostgres) => {
+      const port = Number(new URL(server.url).port);
+      servers.push(superviseServer({ name, server, start: () => start({ home, port }), say }));
+    };
+    keep('Postgres', postgres, startPostgres);
+    keep('Redis', redis, startRedis);
     say(`${postgres.source} and ${redis.source} are up`);
     const applied = await migrate(postgres.url);
     say(
@@ -118,10 +123,6 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
     await ready(`${url}/readyz`, gaveUp);
     started = true;
     say(`The gateway is ready at ${url}`);
-    const died = Object.entries({ Postgres: postgres, Redis: redis }).map(async ([name, server]) => {
-      say(`${name} has ended unexpectedly (${await server.died}); its log is in ${home}/logs`);
-      return { name, code: null };
-    });
     return {
       url,
       apiKey,
@@ -129,7 +130,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
       databaseUrl: postgres.url,
       redisUrl: redis.url,
       stop,
-      exited: Promise.race([...died, ...gaveUp]),
+      exited: Promise.race([...servers, ...services].map((part) => part.gaveUp)),
       get processes() {
         return services.map(({ name, pid }) => ({ name, pid: pid() }));
       },

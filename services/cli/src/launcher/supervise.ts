@@ -1,4 +1,5 @@
-import type { Child } from '@clove/runtime';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Child, Server } from '@clove/runtime';
 
 /** How a service ended for good: `code` is null where a signal ended it, `lastWords` the end of its log, in words. */
 export type Death = { name: string; code: number | null; lastWords: string };
@@ -37,6 +38,16 @@ const CRASHES = 5;
 const WINDOW_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
 
+/** Counts how often something ended within a minute: the pause before it is started again, undefined where that is over. */
+const countCrashes = (): (() => number | undefined) => {
+  let crashes: number[] = [];
+  return () => {
+    const now = performance.now();
+    crashes = [...crashes.filter((at) => now - at < WINDOW_MS), now];
+    return crashes.length >= CRASHES ? undefined : FIRST_PAUSE_MS * 2 ** (crashes.length - 1);
+  };
+};
+
 /**
  * Starts a service, and again whenever it ends without being asked to: reported with the end of its log, after a pause
  * that doubles, and not after the fifth time within a minute, nor while `restarts` says no.
@@ -50,18 +61,16 @@ export function supervise(o: {
 }): Supervised {
   let wanted = true;
   let timer: NodeJS.Timeout | undefined;
-  let crashes: number[] = [];
+  const crash = countCrashes();
   let giveUp: ((death: Death) => void) | undefined;
   const gaveUp = new Promise<Death>((resolve) => (giveUp = resolve));
 
   const begin = (): Child => {
     const current: Child = o.start((code) => {
       if (!wanted) return;
-      const now = performance.now();
-      crashes = [...crashes.filter((at) => now - at < WINDOW_MS), now];
+      const pauseMs = crash();
       const lastWords = inWords(current.lastWords());
-      const final = !o.restarts() || crashes.length >= CRASHES;
-      if (final) {
+      if (!o.restarts() || pauseMs === undefined) {
         giveUp?.({ name: o.name, code, lastWords });
         return;
       }
@@ -69,7 +78,7 @@ export function supervise(o: {
         `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}) and is started again. ` +
           `The end of ${current.logFile}:\n${lastWords}`,
       );
-      timer = setTimeout(() => (child = begin()), FIRST_PAUSE_MS * 2 ** (crashes.length - 1));
+      timer = setTimeout(() => (child = begin()), pauseMs);
     });
     return current;
   };
@@ -89,6 +98,53 @@ export function supervise(o: {
       await stop();
       wanted = true;
       child = begin();
+    },
+  };
+}
+
+/**
+ * Keeps a database server running in its place, with its data and at its address, as `supervise` does a service: what lives on it
+ * finds it there again. A server that does not come up counts as one that ended once more.
+ * @param o.start starts it where it was
+ */
+export function superviseServer(o: {
+  name: string;
+  server: Server;
+  start: () => Promise<Server>;
+  say: (text: string) => void;
+}): { stop(): Promise<void>; gaveUp: Promise<Death> } {
+  const crash = countCrashes();
+  const stopping = new AbortController();
+  let server = o.server;
+  const keep = async (): Promise<Death> => {
+    let how = await server.died;
+    for (let pauseMs = crash(); pauseMs !== undefined; pauseMs = crash()) {
+      o.say(`${o.name} has ended unexpectedly (${how}) and is started again`);
+      try {
+        await delay(pauseMs, undefined, { signal: stopping.signal });
+        const again = await o.start();
+        server = again;
+        if (stopping.signal.aborted) await again.stop();
+        else if (again.url !== o.server.url) {
+          await again.stop();
+          how = 'its address was taken by another process';
+          continue;
+        }
+        how = await again.died;
+      } catch (error) {
+        if (stopping.signal.aborted) return new Promise(() => {});
+        how = error instanceof Error ? error.message : String(error);
+      }
+    }
+    o.say(`${o.name} cannot be kept running (${how})`);
+    return { name: o.name, code: null, lastWords: how };
+  };
+  const kept = keep();
+  return {
+    gaveUp: kept,
+    stop: async () => {
+      stopping.abort();
+      await server.stop();
     },
   };
 }
