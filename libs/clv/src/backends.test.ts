@@ -35,7 +35,7 @@ const CASES: [string, Network, Loss, Partial<TrainingSpec>][] = [
     const head = headOf(name);
     return [`feedforward, head ${name}`, network.feedforward(head.outputs), head.loss, {}];
   }),
-  // Without batch norm: the biases in front of it have no gradient but rounding, which only the L2 penalty outweighs.
+  // Without batch norm too.
   [
     'AdamW with clipped gradients',
     feedforward({ ...plain, inputWidth: WIDTH }),
