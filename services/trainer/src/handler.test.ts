@@ -174,6 +174,28 @@ describe('a train job', () => {
     expect(await readdir(scratchDir)).toEqual([]);
   });
 
+  test('that is stopped after its last epoch ends with the bytes of one that was not', async () => {
+    const datasetId = await readyDataset({ generator: 'features', customers: 300, seed: 3 });
+    const options = { epochs: 6, patience: 6 };
+    const bytesOf = async (versionId: string | null): Promise<Buffer> =>
+      readFile(await artifacts.local(artifactKeys.version(versionId!, 'checkpoint.safetensors'), scratchDir));
+    const whole = await startedRun(datasetId, options);
+    await handle(whole);
+    const run = await startedRun(datasetId, options);
+    const stop = new AbortController();
+    let trained = false;
+    const halted = handle(run, stop.signal, (stage) => {
+      if (trained && !stage.startsWith('epoch'))
+        stop.abort(new CloveError('unavailable', 'The worker is being stopped.'));
+      trained ||= stage.startsWith('epoch 6 ');
+    });
+    await expect(halted).rejects.toMatchObject({ code: 'unavailable' });
+    await handle(run);
+    const done = await registry.runs.get(run.runId);
+    expect(done.epochs).toHaveLength(6);
+    expect(await bytesOf(done.versionId)).toEqual(await bytesOf((await registry.runs.get(whole.runId)).versionId));
+  });
+
   test.each([
     ['is cancelled leaves no checkpoint', 'cancelled', false],
     ['is given to another worker leaves it its checkpoint', 'conflict', true],
