@@ -6,7 +6,7 @@ import type { Registry } from './registry.js';
 const LEFT_MS = 24 * 3600 * 1000;
 
 /** Folders of the artifact store whose entries belong to something in the registry. */
-export const OWNED_FOLDERS = ['uploads', 'datasets', 'runs', 'versions', 'predictions', 'questions'] as const;
+const OWNED_FOLDERS = ['uploads', 'datasets', 'runs', 'versions', 'predictions', 'questions'] as const;
 export type OwnedFolder = (typeof OWNED_FOLDERS)[number];
 
 /** See `Registry.owned`. */
