@@ -97,7 +97,9 @@ export const writePredictions = (
     const names = ['customer_id', ...o.inputs.map(({ name }) => name)].map(ident);
     const read = `SELECT customer_id${inputs.join('')} FROM ${stretchOf(o.parquet, o.stretch)}`;
     const ranked = `SELECT ${[...columns, ...names.slice(1)].join(', ')} FROM (${read}) POSITIONAL JOIN staged`;
-    await db.run(`COPY (${ranked}) TO ${literal(o.out.parquet)} (FORMAT parquet, COMPRESSION zstd)`);
+    await db.run(
+      `COPY (${ranked}) TO ${literal(o.out.parquet)} (FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1000)`,
+    );
     const texts = new Set(['customer_id', 'model_version']);
     for (const { name, kind } of o.inputs) if (kind === 'categorical') texts.add(name);
     const cells = namesOf(o.inputs).map((name) => (texts.has(name) ? guardedSql(ident(name)) : ident(name)));

@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export { type EvaluateInput, evaluateModel } from './evaluate-model.js';
+export { type Lanes, openLanes } from './lanes.js';
 export { openModelFolder } from './model.js';
 export {
   type PredictInput,

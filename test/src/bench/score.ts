@@ -10,7 +10,7 @@ import { Rng, type Table, fitSchema, predictionTensor, prepareTensor } from '@cl
 import { IngestOptions, type Job, type ModelManifest, TrainingOptions } from '@clove/contracts';
 import { ingestFiles } from '@clove/data';
 import { createScorer, exportOnnx, initialState } from '@clove/engine';
-import { predictDataset } from '@clove/scorer';
+import { openLanes, predictDataset } from '@clove/scorer';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { api } from '../support/api.js';
 import {
@@ -186,6 +186,8 @@ const csvToCsv = async ({ python }: BenchOptions, folder: string): Promise<Case[
   const input = path.join(folder, 'input.csv');
   await writeRows(input, ROWS);
   const outDir = path.join(folder, 'out');
+  // As a scorer keeps them, and the peer its modules.
+  const lanes = openLanes(THREADS);
   let total = 0;
   const ours = async (): Promise<void> => {
     const profile = await ingestFiles({
@@ -205,20 +207,21 @@ const csvToCsv = async ({ python }: BenchOptions, folder: string): Promise<Case[
         outDir,
         scratchDir: folder,
         threads: THREADS,
+        lanes,
       },
       io,
     );
     ({ total } = made.summary);
   };
   resetPeakRss();
-  if (python === undefined) return [measured('csv-to-csv', ROWS, await fastest(ours), THREADS)];
-  const peer = await startPeer(python, 'csv_to_csv.py', [folder, String(THREADS)]);
   try {
-    const compared = await compare(ours, peer, PAIRS);
+    if (python === undefined) return [measured('csv-to-csv', ROWS, await fastest(ours), THREADS)];
+    const peer = await startPeer(python, 'csv_to_csv.py', [folder, String(THREADS)]);
+    const compared = await compare(ours, peer, PAIRS).finally(() => peer.close());
     requireSame('csv-to-csv', total, compared.peerRuns[0]!['sum']);
     return [{ name: 'csv-to-csv', ...rates(ROWS, compared), threads: THREADS, peakRssBytes: peakRssBytes() }];
   } finally {
-    await peer.close();
+    await lanes.close();
   }
 };
 
