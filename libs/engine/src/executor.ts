@@ -4,7 +4,7 @@ import { ADAM_SCALARS, type Optimiser, adamTables } from './adam.js';
 import { cpuName } from './devices.js';
 import { firstState, randomTable } from './dropout.js';
 import { EngineError } from './errors.js';
-import { type Loss, type Network, type TrainState, initialState, totalSize } from './network.js';
+import { type Loss, type Network, type TrainState, totalSize } from './network.js';
 import { type Feed, type Session, libraryVersions, openSession } from './session.js';
 import { type Carried, carriedOf, epochGraph, lossGraph, predictionGraph } from './training-graph.js';
 
@@ -29,7 +29,7 @@ export type TrainingSpec = Optimiser & {
   backend: Backend;
   /** onnx-webgpu, onnx-cuda: whether the CPU may run what the device cannot; refused when left out. */
   cpuFallback?: boolean | undefined;
-  /** onnx-cpu: native threads; measured when left out (see `measuredThreads`). */
+  /** onnx-cpu: native threads; by the size of a step when left out (see `usualThreads`). */
   threads?: number;
 };
 
@@ -79,52 +79,21 @@ const RUN_MS = 500;
 /** Steps of the first run, before their pace is known. */
 const FIRST_STEPS = 8;
 
-/** Multiply-adds of a training step from which a second thread may gain more than it costs to wake it. */
-const SECOND_THREAD_FROM = 5e6;
-
-/** What measuring chose, by network and batch size: once a process, so that one process always answers alike. */
-const chosen = new Map<string, number>();
-
-/** Steps that are timed at once, and how often: the shortest time counts, for other work on the machine only adds. */
-const TIMED = { steps: 4, times: 5 };
+/**
+ * Multiply-adds of a training step from which a second thread gains more than it costs to wake it, as measured with the
+ * networks of the training bench: it does for 40 million, it does not for 14.
+ */
+const SECOND_THREAD_FROM = 20e6;
 
 /**
- * Threads for a training that says nothing about them: one or two, whichever a few steps in turn show to be faster; one
- * without measuring where steps are small or there is one core. Two numbers of threads can give different bytes: who needs
- * the same from several processes says how many.
+ * Threads for a training that says nothing about them: two where steps are large and there are two cores, else one. It is
+ * not measured anew each time: two numbers of threads give different bytes, and the same seed is to give the same model
+ * whatever else the machine is doing.
  */
-export async function measuredThreads(spec: TrainingSpec): Promise<number> {
-  const { network } = spec;
-  const batchSize = Math.min(spec.batchSize, spec.rows);
+export function usualThreads({ network, batchSize, rows }: TrainingSpec): number {
   // Forward, the inputs' gradient and the weights' gradient; the steps of a sequence are not counted.
-  const multiplyAdds = 3 * batchSize * totalSize(network.params.filter(({ shape }) => shape.length > 1));
-  if (availableParallelism() < 2 || multiplyAdds < SECOND_THREAD_FROM) return 1;
-  const key = JSON.stringify([network.name, network.params, batchSize]);
-  const known = chosen.get(key);
-  if (known !== undefined) return known;
-  const rows = batchSize * TIMED.steps;
-  const rivals: { threads: number; executor: Executor; best: number }[] = [];
-  try {
-    for (const threads of [1, 2]) {
-      const executor = await compileLoop({ ...spec, batchSize, rows, threads });
-      rivals.push({ threads, executor, best: Infinity });
-      executor.load(initialState(network, () => 0.6));
-    }
-    const epoch = { ...waves(network, rows), learningRate: 1e-4, seed: 1 };
-    for (let time = 0; time <= TIMED.times; time += 1) {
-      for (const rival of rivals) {
-        const started = performance.now();
-        await rival.executor.trainEpoch(epoch);
-        // The first one takes memory, and is not counted.
-        if (time > 0) rival.best = Math.min(rival.best, performance.now() - started);
-      }
-    }
-  } finally {
-    await Promise.all(rivals.map(({ executor }) => executor.release()));
-  }
-  const { threads } = rivals.reduce((best, rival) => (rival.best < best.best ? rival : best));
-  chosen.set(key, threads);
-  return threads;
+  const weights = totalSize(network.params.filter(({ shape }) => shape.length > 1));
+  return availableParallelism() > 1 && 3 * Math.min(batchSize, rows) * weights >= SECOND_THREAD_FROM ? 2 : 1;
 }
 
 /** Rows of no meaning, within what prepared inputs are, to time steps with. */
@@ -158,7 +127,7 @@ export function batchSizesOf({ network, rows, batchSize: asked }: TrainingSpec):
 export async function compileLoop(spec: TrainingSpec): Promise<Executor> {
   const { network } = spec;
   const sizes = batchSizesOf(spec);
-  const threads = spec.threads ?? (await measuredThreads(spec));
+  const threads = spec.threads ?? usualThreads(spec);
 
   const sessions: Session[] = [];
   const open = async (onnx: Uint8Array): Promise<Session> => {

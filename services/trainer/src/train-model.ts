@@ -208,7 +208,7 @@ const rehearse = async (
 const NO_REHEARSAL = 'held to the forecast: the history is too short for a rehearsal before the test origin';
 const REHEARSAL_FAILURES = new Set(['not-enough-data', 'not-converged', 'target-constant', 'value-invalid']);
 
-/** Threads of the training: those asked for within the limit; else one or two, as the engine measures. */
+/** Threads of the training: those asked for within the limit; else one or two, by the size of a step. */
 const threadsFor = (asked: number | undefined, limit: number | undefined): number | undefined => {
   if (limit === undefined) return asked;
   return asked === undefined ? (limit === 1 ? 1 : undefined) : Math.min(asked, limit);
