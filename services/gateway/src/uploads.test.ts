@@ -226,9 +226,9 @@ describe('uploads of one user', () => {
     const sent = Buffer.from(payload);
     first.write(sent.subarray(0, sent.length - 10));
     const upload = () => call(strict.app, 'POST', '/v1/datasets', payload, headers);
-    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(429), { interval: 20 });
+    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(429), { interval: 20, timeout: 20_000 });
     first.destroy();
-    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20 });
+    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20, timeout: 20_000 });
     await strict.close();
   });
 });
