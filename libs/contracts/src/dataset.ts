@@ -112,8 +112,9 @@ export const ColumnProfile = z.object({
       p95: z.number(),
       p99: z.number(),
     })
-    .nullable(),
-  histogram: z.array(HistogramBin).nullable(),
+    .nullable()
+    .describe('from evenly spaced rows above 100,000'),
+  histogram: z.array(HistogramBin).nullable().describe('from evenly spaced rows above 100,000, scaled to all values'),
   categories: z
     .array(z.object({ value: z.string(), count: z.number().int() }))
     .nullable()

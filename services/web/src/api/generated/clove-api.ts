@@ -1254,6 +1254,7 @@ export type ColumnProfile = {
   max: number | string | null;
   mean: number | null;
   sd: number | null;
+  /** from evenly spaced rows above 100,000 */
   quantiles: {
     p01: number;
     p05: number;
@@ -1263,6 +1264,7 @@ export type ColumnProfile = {
     p95: number;
     p99: number;
   } | null;
+  /** from evenly spaced rows above 100,000, scaled to all values */
   histogram: HistogramBin[] | null;
   /** the 20 most frequent values */
   categories:
