@@ -10,8 +10,8 @@ const CHECK_LIMIT_MS = 2000;
 /** A health endpoint that listens. */
 type HealthServer = { port: number; close(): Promise<void> };
 
-/** Resolves with the promise, or fails once a probe would have given up. */
-async function inTime(check: Promise<unknown>): Promise<void> {
+/** Resolves with the promise, or fails once a probe would have given up: after 2 s. */
+export async function inTime(check: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_LIMIT_MS} ms`)), CHECK_LIMIT_MS);

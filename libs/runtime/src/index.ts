@@ -19,7 +19,7 @@ export { startAnswering } from './questions.js';
 export { openThreadPool, runInThread, serveThread, type ThreadPool } from './threads.js';
 export { openScratch, type Scratch } from './scratch.js';
 export { onShutdown } from './shutdown.js';
-export { serveWorkerHealth } from './health.js';
+export { inTime, serveWorkerHealth } from './health.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';
 export { freePort } from './embedded/ports.js';
 export { startPostgres } from './embedded/postgres.js';

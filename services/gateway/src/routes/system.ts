@@ -1,24 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { CloveError } from '@clove/contracts';
+import { inTime } from '@clove/runtime';
 import type { ArtifactStore } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
 import { Health, json, problems } from '../schemas.js';
-
-const CHECK_LIMIT_MS = 2000;
-
-/** Fails where the promise takes longer than a probe may. */
-async function inTime(check: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_LIMIT_MS} ms`)), CHECK_LIMIT_MS);
-  });
-  try {
-    await Promise.race([check, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
   const key = `health/${randomUUID()}`;
