@@ -75,12 +75,25 @@ async function makeFolder(folder: string): Promise<void> {
   for (let at = folder; at.length >= first.length; at = path.dirname(at)) await syncFolder(path.dirname(at));
 }
 
-/** Removes what puts left aside that were killed: nobody has written to it for a day. */
+/** What the clock says that times the files of a folder; that of this process may be another, and wrong. */
+async function clockOf(folder: string): Promise<number> {
+  const fresh = path.join(folder, randomUUID());
+  const handle = await open(fresh, 'wx');
+  try {
+    return (await handle.stat()).mtimeMs;
+  } finally {
+    await handle.close();
+    await rm(fresh, { force: true });
+  }
+}
+
+/** Removes what puts left aside that were killed: nobody has written to it for a day, by the clock of the folder. */
 async function sweep(folder: string): Promise<void> {
+  const nowMs = await clockOf(folder);
   for (const name of await readdir(folder)) {
     const file = path.join(folder, name);
     const found = await stat(file).catch(() => undefined); // another process may be done with it
-    if (found !== undefined && Date.now() - found.mtimeMs > LEFT_ASIDE_MS) await rm(file, { force: true });
+    if (found !== undefined && nowMs - found.mtimeMs > LEFT_ASIDE_MS) await rm(file, { force: true });
   }
 }
 

@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import { artifactKeys } from './artifact-keys.js';
 import { openArtifacts, type ArtifactStore } from './artifacts.js';
 import { newId } from './ids.js';
@@ -26,6 +26,8 @@ afterAll(async () => {
   await registry.close();
   await rm(dir, { recursive: true });
 });
+
+afterEach(() => vi.useRealTimers());
 
 /** Makes every file of the store look as if it had been written two days ago. */
 const age = async (): Promise<void> => {
@@ -69,4 +71,33 @@ test('what belongs to nothing goes once nobody has written to it for a day; all 
   expect(removed.toSorted()).toEqual(orphans.map((key) => key.split('/').slice(0, 2).join('/')).toSorted());
   for (const key of [...kept, fresh]) expect(await artifacts.stat(key)).toEqual({ bytes: 1 });
   for (const key of orphans) expect(await artifacts.stat(key)).toBeNull();
+});
+
+test.each([
+  ['ahead', 3 * 24 * 3600 * 1000],
+  ['back', -3 * 24 * 3600 * 1000],
+])(
+  'the clock of the process that sweeps moved three days %s changes nothing: files are aged by the clock of the store',
+  async (_, movedMs) => {
+    const [left, arriving] = [artifactKeys.upload(newId('dataset'), 0), artifactKeys.upload(newId('dataset'), 0)];
+    await artifacts.put(left, 'x');
+    await age();
+    await artifacts.put(arriving, 'x');
+    await writeFile(path.join(dir, '.aside', 'under-way'), 'x');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + movedMs });
+    await openArtifacts(dir).put(artifactKeys.question('q'), 'x');
+    await sweepArtifacts(registry, artifacts);
+    expect(await artifacts.stat(left)).toBeNull();
+    expect(await artifacts.stat(arriving)).toEqual({ bytes: 1 });
+    expect(await readdir(path.join(dir, '.aside'))).toContain('under-way');
+  },
+);
+
+test('what is known to be arriving stays even where the clock of the store itself has moved', async () => {
+  const id = newId('dataset');
+  await artifacts.put(artifactKeys.upload(id, 0), 'x');
+  await age();
+  expect(await sweepArtifacts(registry, artifacts, (name) => name === id)).not.toContain(artifactKeys.uploads(id));
+  expect(await artifacts.stat(artifactKeys.upload(id, 0))).toEqual({ bytes: 1 });
+  expect(await sweepArtifacts(registry, artifacts)).toContain(artifactKeys.uploads(id));
 });

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { artifactKeys } from './artifact-keys.js';
 import type { Database } from './database.js';
 import type { ArtifactStore } from './artifacts.js';
 import type { Registry } from './registry.js';
@@ -29,15 +31,37 @@ export const openOwned =
     return new Set(rows.map(({ id }) => id));
   };
 
+/** What the clock says that times the files of a store: when a file that is written now was written. */
+async function clockOf(artifacts: ArtifactStore): Promise<number> {
+  const name = randomUUID();
+  await artifacts.put(artifactKeys.question(name), '');
+  try {
+    const written = (await artifacts.list('questions')).find((entry) => entry.name === name);
+    if (written === undefined) throw new Error('the artifact store does not list what was put into it');
+    return written.writtenMs;
+  } finally {
+    await artifacts.remove(artifactKeys.question(name));
+  }
+}
+
 /**
  * Removes what processes that were killed left in the artifact store: uploads without a dataset, files of versions that never
- * came to be, checkpoints of runs that are over, unanswered questions. Only what nobody has written to for a day.
+ * came to be, checkpoints of runs that are over, unanswered questions. Only what nobody has written to for a day, by the clock
+ * that the store times its files with: that of this process may be wrong.
+ * @param underWay true for the id of an upload that this process knows to be arriving; it stays, whatever the clocks say
  * @returns the prefixes that were removed
  */
-export async function sweepArtifacts(registry: Registry, artifacts: ArtifactStore): Promise<string[]> {
+export async function sweepArtifacts(
+  registry: Registry,
+  artifacts: ArtifactStore,
+  underWay: (id: string) => boolean = () => false,
+): Promise<string[]> {
   const removed: string[] = [];
+  const nowMs = await clockOf(artifacts);
   for (const folder of OWNED_FOLDERS) {
-    const old = (await artifacts.list(folder)).filter(({ writtenMs }) => Date.now() - writtenMs > LEFT_MS);
+    const old = (await artifacts.list(folder)).filter(
+      ({ name, writtenMs }) => nowMs - writtenMs > LEFT_MS && !(folder === 'uploads' && underWay(name)),
+    );
     if (old.length === 0) continue;
     const owned = await registry.owned(
       folder,

@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { type ClientRequest, request } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Accepted, Dataset, Problem } from '@clove/contracts';
+import { artifactKeys, sweepArtifacts } from '@clove/store';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { type TestGateway, bearer, call, form, openTestGateway } from './test-support.js';
-import { labelOf } from './uploads.js';
+import { isArriving, labelOf } from './uploads.js';
 
 const LIMIT = 1_000_000;
 const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
@@ -231,4 +232,34 @@ describe('uploads of one user', () => {
     await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20, timeout: 20_000 });
     await strict.close();
   });
+});
+
+test('a sweep leaves the files of an upload that is under way, though the clock of the store jumps two days ahead', async () => {
+  const { payload, headers } = form({}, { 'a.csv': 'a\n1\n', 'b.csv': 'b\n2\n' });
+  const upload = request(`${url}/v1/datasets`, { method: 'POST', headers: { ...bearer, ...headers } });
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    upload.on('response', (response) => resolve(response.statusCode)).on('error', reject);
+  });
+  const folder = path.join(gateway.dir, 'uploads');
+  const before = new Set(await readdir(folder).catch(() => []));
+  const sent = Buffer.from(payload);
+  upload.write(sent.subarray(0, sent.length - 20));
+  const first = await vi.waitFor(async () => {
+    const [id] = (await readdir(folder)).filter((name) => !before.has(name));
+    if (id === undefined) throw new Error('the first file has not arrived');
+    return id;
+  });
+  const then = new Date(Date.now() - 2 * 24 * 3600 * 1000);
+  for (const id of [first, ...before]) {
+    for (const name of await readdir(path.join(folder, id))) await utimes(path.join(folder, id, name), then, then);
+  }
+  const { registry, artifacts } = gateway.gateway;
+  const left = artifactKeys.upload('ds_0000000000000000000000', 0);
+  await artifacts.put(left, 'x');
+  await utimes(path.join(gateway.dir, left), then, then);
+  expect(await sweepArtifacts(registry, artifacts, isArriving)).toEqual(['uploads/ds_0000000000000000000000']);
+  upload.end(sent.subarray(sent.length - 20));
+  expect(await answered).toBe(202);
+  expect((await readdir(path.join(folder, first))).toSorted()).toEqual(['0', '1']);
+  await vi.waitFor(() => expect(isArriving(first)).toBe(false));
 });

@@ -37,10 +37,17 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Bytes of files that the request has brought so far. */
     uploadedBytes: number;
+    /** Whose files it brings; empty where it brings none. */
+    uploadId: string;
   }
 }
 
 const DAY_MS = 24 * 3600 * 1000;
+
+const arriving = new Set<string>();
+
+/** True for the dataset or import whose files this process is receiving, until its request has ended. */
+export const isArriving = (id: string): boolean => arriving.has(id);
 
 /** True for a form that may bring files, before its body is read. */
 export const bringsFiles = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
@@ -55,6 +62,7 @@ export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
   const uploading = new Set<FastifyRequest>();
   const daily = new Throttle(env.UPLOAD_DAILY_BYTES ?? Number.POSITIVE_INFINITY, DAY_MS);
   app.decorateRequest('uploadedBytes', 0);
+  app.decorateRequest('uploadId', '');
   app.addHook('preParsing', async (request, reply) => {
     if (!bringsFiles(request)) return;
     const { id } = userOf(request);
@@ -70,6 +78,7 @@ export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
   });
   const done = async (request: FastifyRequest) => {
     if (!uploading.delete(request)) return;
+    arriving.delete(request.uploadId);
     const { id } = userOf(request);
     const left = (underWay.get(id) ?? 1) - 1;
     if (left === 0) underWay.delete(id);
@@ -130,6 +139,8 @@ export async function receiveUpload(
   if (!request.isMultipart()) {
     throw new CloveError('unsupported-media-type', 'send the files as multipart/form-data');
   }
+  request.uploadId = id;
+  arriving.add(id);
   let left = limitBytes;
   const files: UploadedFile[] = [];
   const fields: Record<string, unknown> = {};

@@ -3,6 +3,7 @@ import { sweepArtifacts } from '@clove/store';
 import type { FastifyInstance } from 'fastify';
 import type { Gateway } from '../gateway.js';
 import { removeByAge } from '../retention.js';
+import { isArriving } from '../uploads.js';
 
 const EVERY_MS = 30_000;
 const SWEEP_EVERY_MS = 3600 * 1000;
@@ -28,7 +29,7 @@ export function startReconciler(app: FastifyInstance, { env, registry, producer,
       try {
         const aged = await removeByAge({ env, registry, artifacts });
         if (aged.length > 0) logger.info({ aged }, 'what is older than the retention was removed');
-        const removed = await sweepArtifacts(registry, artifacts);
+        const removed = await sweepArtifacts(registry, artifacts, isArriving);
         sweptAt = performance.now();
         if (removed.length > 0) logger.warn({ removed }, 'files of what never came to be were removed');
       } catch (error) {
