@@ -156,7 +156,7 @@ export type Evaluation = z.infer<typeof Evaluation>;
 
 /**
  * Short questions that the gateway asks a scorer through the queue, because it never opens a data file or runs a model
- * itself. The question lies in the artifact store under `key`; so does the answer, under `key` + `.reply`.
+ * itself. The queue carries question and reply, and keeps neither.
  */
 export const Question = z.discriminatedUnion('type', [
   z.object({ type: z.literal('score'), versionId: idOf('ver'), request: ScoreRequest }),
@@ -167,7 +167,7 @@ export const Question = z.discriminatedUnion('type', [
   }),
 ]);
 export type Question = z.infer<typeof Question>;
-export const QuestionPayload = z.object({ key: z.string(), requestId: z.string().max(100) });
+export const QuestionPayload = z.object({ question: Question, requestId: z.string().max(100) });
 export type QuestionPayload = z.infer<typeof QuestionPayload>;
 export const Reply = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: Json }),

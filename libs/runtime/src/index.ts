@@ -15,7 +15,7 @@ export {
   type WorkerHost,
   type WorkerOptions,
 } from './worker.js';
-export { startAnswering } from './questions.js';
+export { startAnswering, type Answer } from './questions.js';
 export { openThreadPool, runInThread, serveThread, type ThreadPool } from './threads.js';
 export { openScratch, type Scratch } from './scratch.js';
 export { onShutdown } from './shutdown.js';

@@ -7,9 +7,10 @@ import {
   type JobPayload,
   type QueueName,
   type QuestionPayload,
+  Reply,
 } from '@clove/contracts';
 import { FlowProducer, Queue, QueueEvents, type JobsOptions } from 'bullmq';
-import { DEFAULT_PREFIX, QUESTIONS, connectRedis, type QueueOptions } from './redis.js';
+import { DEFAULT_PREFIX, QUESTIONS, connectRedis, replyKey, type QueueOptions } from './redis.js';
 
 /** One queued delivery of a job: what `ledger.waiting()` lists and `enqueue` puts into the queue. */
 export type QueuedJob = { [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number } }[JobKind];
@@ -33,10 +34,10 @@ export interface Producer {
   has(kind: JobKind, jobId: string, attempt: number): Promise<boolean>;
   counts(): Promise<QueueCounts>;
   /**
-   * Asks a scorer to answer the question stored under `payload.key` and resolves once the reply is stored.
+   * Asks a scorer and resolves with its reply; neither is kept.
    * @throws CloveError `unavailable` where none has answered after `timeoutMs`
    */
-  ask(payload: QuestionPayload, timeoutMs: number): Promise<void>;
+  ask(payload: QuestionPayload, timeoutMs: number): Promise<Reply>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -96,6 +97,12 @@ export function createProducer(o: QueueOptions): Producer {
     );
   };
 
+  const take = async (id: string): Promise<Reply> => {
+    const reply = await connection.getdel(replyKey(prefix, id));
+    if (reply === null) throw new Error('it has lost a reply');
+    return Reply.parse(JSON.parse(reply));
+  };
+
   return {
     enqueue: (kind, payload, { attempt, after }) =>
       within(LIMIT_MS, async () => {
@@ -143,8 +150,8 @@ export function createProducer(o: QueueOptions): Producer {
       let sent = false;
       let timer: NodeJS.Timeout | undefined;
       try {
-        const answered = new Promise<void>((resolve, reject) => {
-          asked.set(jobId, (failure) => (failure === undefined ? resolve() : reject(failure)));
+        const answered = new Promise<Reply>((resolve, reject) => {
+          asked.set(jobId, (failure) => (failure === undefined ? take(jobId).then(resolve, reject) : reject(failure)));
           timer = setTimeout(() => {
             const what = sent ? 'No scorer answered' : 'The queue did not answer';
             const check = sent ? 'that a scorer is running' : 'Redis';
@@ -162,7 +169,7 @@ export function createProducer(o: QueueOptions): Producer {
           sent = true;
           return answered;
         };
-        await Promise.race([answered, send()]);
+        return await Promise.race([answered, send()]);
       } catch (error) {
         // Nobody waits for it any more. Where Redis is away, so is the question.
         void questions.remove(jobId).catch(() => {});

@@ -1,32 +1,39 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { QuestionPayload } from '@clove/contracts';
+import { QuestionPayload, type Reply } from '@clove/contracts';
 import { Worker } from 'bullmq';
 import type { Logger } from './logger.js';
-import { DEFAULT_PREFIX, QUESTIONS, connectRedis, reportErrors, type QueueOptions } from './redis.js';
+import { DEFAULT_PREFIX, QUESTIONS, connectRedis, replyKey, reportErrors, type QueueOptions } from './redis.js';
 import type { WorkerHost } from './worker.js';
 
 const CLOSE_LIMIT_MS = 10_000;
+/** A reply that nobody has taken by then has no asker any more. */
+const REPLY_SECONDS = 60;
+
+/** A `Reply` as whoever answers makes it: its value need not be plain JSON yet. */
+export type Answer = { ok: true; value: object } | Extract<Reply, { ok: false }>;
 
 /**
- * Answers the questions that `producer.ask` sends. `answer` stores the reply, a refusal too, before it resolves; where
- * it throws, the asker gets an `internal` error. Any number of scorers share the questions.
+ * Answers the questions that `producer.ask` sends. Where `answer` throws, the asker gets an `internal` error. Any number of
+ * scorers share the questions.
  */
 export function startAnswering(
-  o: QueueOptions & { logger: Logger; concurrency: number; answer: (payload: QuestionPayload) => Promise<void> },
+  o: QueueOptions & { logger: Logger; concurrency: number; answer: (payload: QuestionPayload) => Promise<Answer> },
 ): WorkerHost {
   const connection = connectRedis(o.redisUrl);
+  const prefix = o.prefix ?? DEFAULT_PREFIX;
   const worker = new Worker<unknown, void>(
     QUESTIONS,
     async (job) => {
       const payload = QuestionPayload.parse(job.data);
       try {
-        await o.answer(payload);
+        const reply = JSON.stringify(await o.answer(payload));
+        await connection.set(replyKey(prefix, job.id!), reply, 'EX', REPLY_SECONDS);
       } catch (err) {
         o.logger.error({ err, requestId: payload.requestId }, 'a question was not answered');
         throw err;
       }
     },
-    { connection, prefix: o.prefix ?? DEFAULT_PREFIX, concurrency: o.concurrency },
+    { connection, prefix, concurrency: o.concurrency },
   );
   reportErrors(worker, o.logger);
   return {

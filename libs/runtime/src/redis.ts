@@ -15,6 +15,9 @@ export const DEFAULT_PREFIX = 'clove';
 /** The queue of short questions to scorers; see `Producer.ask`. */
 export const QUESTIONS = 'questions';
 
+/** Where the reply to a question lies until its asker takes it. */
+export const replyKey = (prefix: string, id: string): string => `${prefix}:replies:${id}`;
+
 /**
  * A connection that waits for Redis and comes back by itself. Commands wait while Redis is away, so whoever must
  * answer in time sets a limit of its own (see `createProducer`).

@@ -5,6 +5,7 @@ import {
   type JobError,
   type JobPayload,
   type JobStatus,
+  type QuestionPayload,
   type ShardStep,
   type ShardPayload,
 } from '@clove/contracts';
@@ -506,26 +507,39 @@ describe('the producer', () => {
     await Promise.all([
       expect(nowhere.enqueue('ingest', ingestJob(), { attempt: 1 })).rejects.toMatchObject(said),
       expect(nowhere.ping()).rejects.toMatchObject(said),
-      expect(nowhere.ask({ key: 'questions/x', requestId: 'r' }, 500)).rejects.toMatchObject(said),
+      expect(nowhere.ask(question(1), 500)).rejects.toMatchObject(said),
     ]);
     await nowhere.close();
   });
 });
 
-const question = (key: string) => ({ key, requestId: 'req-3' });
+const question = (offset: number): QuestionPayload => ({
+  question: {
+    type: 'rows',
+    source: { type: 'dataset', id: 'ds_0000000000000000000000' },
+    query: { offset, limit: 1, order: 'asc' },
+  },
+  requestId: 'req-3',
+});
 
 describe('questions', () => {
   test('each of many questions at once is answered, by any of several scorers, and nothing is kept', async () => {
-    const answered = new Set<string>();
     for (const _ of [1, 2]) {
       hosts.push(
-        startAnswering({ redisUrl, prefix, logger, concurrency: 4, answer: async ({ key }) => void answered.add(key) }),
+        startAnswering({
+          redisUrl,
+          prefix,
+          logger,
+          concurrency: 4,
+          answer: async ({ question: asked }) => ({ ok: true, value: [asked] }),
+        }),
       );
     }
-    const keys = Array.from({ length: 50 }, (_, i) => `questions/${i}`);
-    await Promise.all(keys.map((key) => producer.ask(question(key), 20_000)));
-    expect(answered).toEqual(new Set(keys));
+    const questions = Array.from({ length: 50 }, (_, offset) => question(offset));
+    const replies = await Promise.all(questions.map((payload) => producer.ask(payload, 20_000)));
+    expect(replies).toEqual(questions.map(({ question: asked }) => ({ ok: true, value: [asked] })));
     const connection = connectRedis(redisUrl);
+    expect(await connection.keys(`${prefix}:replies:*`)).toEqual([]);
     const queue = new Queue('questions', { connection, prefix });
     expect(await queue.getJobCounts('waiting', 'active', 'completed', 'failed')).toEqual({
       waiting: 0,
@@ -547,14 +561,14 @@ describe('questions', () => {
         answer: () => Promise.reject(new Error('the store is away')),
       }),
     );
-    await expect(producer.ask(question('questions/x'), 20_000)).rejects.toMatchObject({
+    await expect(producer.ask(question(1), 20_000)).rejects.toMatchObject({
       code: 'internal',
       message: expect.stringContaining('the store is away') as unknown,
     });
   });
 
   test('with no scorer a question ends `unavailable` after its time, and leaves the queue', async () => {
-    await expect(producer.ask(question('questions/late'), 300)).rejects.toMatchObject({
+    await expect(producer.ask(question(1), 300)).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('No scorer answered') as unknown,
     });

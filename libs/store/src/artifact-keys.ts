@@ -24,6 +24,6 @@ export const artifactKeys = {
   shard: (predictionId: string, name: string): string => `predictions/${predictionId}/shards/${name}`,
   /** What a prediction in the making consists of, to remove it. */
   shards: (predictionId: string): string => `predictions/${predictionId}/shards`,
-  /** A question to a scorer; its answer lies under the same key and `.reply`. `id` is any id of `newId`. */
-  question: (id: string): string => `questions/${id}`,
+  /** An empty file that is written to learn what the clock of the store says, and removed. */
+  probe: (id: string): string => `probes/${id}`,
 } as const;

@@ -60,7 +60,7 @@ test('what belongs to nothing goes once nobody has written to it for a day; all 
     artifactKeys.checkpoint(run.id),
     artifactKeys.version(newId('version'), 'model.onnx'),
     artifactKeys.prediction(newId('prediction'), 'predictions.csv'),
-    artifactKeys.question('q'),
+    artifactKeys.probe('q'),
   ];
   for (const key of [...kept, ...orphans]) await artifacts.put(key, 'x');
   expect(await sweepArtifacts(registry, artifacts)).toEqual([]);
@@ -85,7 +85,7 @@ test.each([
     await artifacts.put(arriving, 'x');
     await writeFile(path.join(dir, '.aside', 'under-way'), 'x');
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + movedMs });
-    await openArtifacts(dir).put(artifactKeys.question('q'), 'x');
+    await openArtifacts(dir).put(artifactKeys.probe('q'), 'x');
     await sweepArtifacts(registry, artifacts);
     expect(await artifacts.stat(left)).toBeNull();
     expect(await artifacts.stat(arriving)).toEqual({ bytes: 1 });

@@ -8,7 +8,7 @@ import type { Registry } from './registry.js';
 const LEFT_MS = 24 * 3600 * 1000;
 
 /** Folders of the artifact store whose entries belong to something in the registry. */
-const OWNED_FOLDERS = ['uploads', 'datasets', 'runs', 'versions', 'predictions', 'questions'] as const;
+const OWNED_FOLDERS = ['uploads', 'datasets', 'runs', 'versions', 'predictions', 'probes'] as const;
 export type OwnedFolder = (typeof OWNED_FOLDERS)[number];
 
 /** See `Registry.owned`. */
@@ -26,7 +26,7 @@ export const openOwned =
       runs: () => db.run.findMany({ where: { ...where, job: { status: { in: ['queued', 'running'] } } }, select }),
       versions: () => db.modelVersion.findMany({ where, select }),
       predictions: () => db.prediction.findMany({ where, select }),
-      questions: async () => [],
+      probes: async () => [],
     }[folder]();
     return new Set(rows.map(({ id }) => id));
   };
@@ -34,19 +34,19 @@ export const openOwned =
 /** What the clock says that times the files of a store: when a file that is written now was written. */
 async function clockOf(artifacts: ArtifactStore): Promise<number> {
   const name = randomUUID();
-  await artifacts.put(artifactKeys.question(name), '');
+  await artifacts.put(artifactKeys.probe(name), '');
   try {
-    const written = (await artifacts.list('questions')).find((entry) => entry.name === name);
+    const written = (await artifacts.list('probes')).find((entry) => entry.name === name);
     if (written === undefined) throw new Error('the artifact store does not list what was put into it');
     return written.writtenMs;
   } finally {
-    await artifacts.remove(artifactKeys.question(name));
+    await artifacts.remove(artifactKeys.probe(name));
   }
 }
 
 /**
  * Removes what processes that were killed left in the artifact store: uploads without a dataset, files of versions that never
- * came to be, checkpoints of runs that are over, unanswered questions. Only what nobody has written to for a day, by the clock
+ * came to be, checkpoints of runs that are over, probes of the clock. Only what nobody has written to for a day, by the clock
  * that the store times its files with: that of this process may be wrong.
  * @param underWay true for the id of an upload that this process knows to be arriving; it stays, whatever the clocks say
  * @returns the prefixes that were removed

@@ -18,13 +18,13 @@ import {
   PredictionReport,
   Problem,
   type Question,
-  type Reply,
   RowPage,
   Run,
   RunSummary,
   ScoreResponse,
   pageOf,
 } from '@clove/contracts';
+import type { Answer } from '@clove/runtime';
 import { artifactKeys } from '@clove/store';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -497,7 +497,7 @@ describe('questions to a scorer', () => {
     predictions: [{ customer_id: '1', predicted_clv: 10, p_buy: null, low: 9, high: 11 }],
     warnings: [],
   };
-  let reply: Reply = { ok: true, value: null };
+  let reply: Answer = { ok: true, value: {} };
   let scorer: ReturnType<TestGateway['answer']>;
   beforeAll(() => {
     scorer = gateway.answer((question) => {
@@ -518,7 +518,6 @@ describe('questions to a scorer', () => {
       versionId: version.id,
       request: { rows: [{ age: 30, gender: 'F' }] },
     });
-    expect(await onDisk('questions')).toEqual([]);
     const many = await refused('POST', '/v1/score', {
       model: 'asked',
       rows: Array.from({ length: 1001 }, () => ({ age: 1 })),
@@ -526,14 +525,13 @@ describe('questions to a scorer', () => {
     expect(many).toMatchObject({ code: 'invalid-input', errors: [{ pointer: '/rows' }] });
   });
 
-  test('what the scorer refuses is told with its field, and leaves nothing behind', async () => {
+  test('what the scorer refuses is told with its field', async () => {
     reply = {
       ok: false,
       error: { code: 'columns-mismatch', message: '12 of 16 columns are missing', pointer: '/rows' },
     };
     const problem = await refused('POST', '/v1/score', { model: 'asked', rows: [{ x: 1 }] });
     expect(problem).toMatchObject({ code: 'columns-mismatch', status: 422, errors: [{ pointer: '/rows' }] });
-    expect(await onDisk('questions')).toEqual([]);
   });
 
   test('rows of a prediction and of a dataset are paged, sorted and searched', async () => {
@@ -553,7 +551,6 @@ describe('questions to a scorer', () => {
       source: { type: 'dataset', id: datasetId },
       query: { offset: 0, limit: 100 },
     });
-    expect(await onDisk('questions')).toEqual([]);
     await get(`/v1/predictions/${id}/rows?tier=gold&min=1&max=2.5`);
     expect(asked.at(-1)).toMatchObject({ query: { tier: 'gold', min: 1, max: 2.5 } });
     const misspelt = await refused('GET', `/v1/predictions/${id}/rows?teir=gold`);

@@ -14,11 +14,10 @@ import {
   type ModelVersion,
   type PredictionReport,
   type PredictionSummary,
-  Question,
-  type Reply,
+  type Question,
   TrainingOptions,
 } from '@clove/contracts';
-import { createLogger, createProducer, startAnswering } from '@clove/runtime';
+import { type Answer, createLogger, createProducer, startAnswering } from '@clove/runtime';
 import { artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from './app.js';
@@ -245,15 +244,12 @@ export async function openTestGateway(
     dir,
     work: workers(gateway),
     /** Plays the scorers: answers every question until it is closed. */
-    answer: (reply: (question: Question) => Reply) =>
+    answer: (reply: (question: Question) => Answer) =>
       startAnswering({
         ...queue,
         logger,
         concurrency: 1,
-        answer: async ({ key }) => {
-          const question = Question.parse(await gateway.artifacts.readJson(key));
-          await gateway.artifacts.put(`${key}.reply`, JSON.stringify(reply(question)));
-        },
+        answer: async ({ question }) => reply(question),
       }),
     close: async () => {
       await app.close();

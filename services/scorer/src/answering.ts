@@ -1,8 +1,8 @@
-import { CloveError, Question, type QuestionPayload, type RowPage, type ScoreResponse } from '@clove/contracts';
+import { CloveError, type Question, type QuestionPayload } from '@clove/contracts';
 import { readRows } from '@clove/data';
-import type { Logger } from '@clove/runtime';
+import type { Answer, Logger } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
-import { type Refusal, refusalOf } from './refusal.js';
+import { refusalOf } from './refusal.js';
 import type { ScoringThread } from './scoring-thread.js';
 
 export type AnsweringContext = {
@@ -14,24 +14,18 @@ export type AnsweringContext = {
   memoryLimitBytes: number;
 };
 
-/** Answers one question: reads it from the store, and stores the reply, a refusal too, beside it. */
+/** Answers one question, be it with a refusal. */
 export const answer =
   (context: AnsweringContext) =>
-  async ({ key, requestId }: QuestionPayload): Promise<void> => {
-    const reply = await replyTo(context, key).catch((error: unknown): Refusal => {
+  ({ question, requestId }: QuestionPayload): Promise<Answer> =>
+    replyTo(context, question).catch((error: unknown): Answer => {
       if (error instanceof CloveError) return refusalOf(error);
       context.logger.error({ err: error, requestId }, 'a question could not be answered');
       return refusalOf(new CloveError('internal', 'The scorer failed; its log says more.'));
     });
-    await context.artifacts.put(`${key}.reply`, JSON.stringify(reply));
-  };
 
-/** A `Reply`, its value not yet JSON. */
-type Answer = { ok: true; value: RowPage | ScoreResponse } | Refusal;
-
-const replyTo = async (context: AnsweringContext, key: string): Promise<Answer> => {
+const replyTo = async (context: AnsweringContext, question: Question): Promise<Answer> => {
   const { registry, artifacts, scoring, scratchDir, memoryLimitBytes } = context;
-  const question = Question.parse(await artifacts.readJson(key));
   if (question.type === 'rows') {
     const { type, id } = question.source;
     const file = {
