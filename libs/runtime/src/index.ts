@@ -22,7 +22,7 @@ export { onShutdown } from './shutdown.js';
 export { inTime, serveWorkerHealth } from './health.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';
 export { freePort } from './embedded/ports.js';
-export { startPostgres } from './embedded/postgres.js';
+export { runningPostgres, startPostgres } from './embedded/postgres.js';
 export { startRedis } from './embedded/redis.js';
 export type { Server } from './embedded/server.js';
 export { spawnService, type Child, type SpawnOptions } from './embedded/service.js';

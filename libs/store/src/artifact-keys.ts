@@ -27,3 +27,9 @@ export const artifactKeys = {
   /** An empty file that is written to learn what the clock of the store says, and removed. */
   probe: (id: string): string => `probes/${id}`,
 } as const;
+
+/**
+ * True of a file of work that is under way: the checkpoint of a training, shards of a prediction in the making, a probe.
+ * The work is done again without it, to the same result.
+ */
+export const isInTheMaking = (key: string): boolean => /^(runs|probes)\/|^predictions\/[^/]+\/shards\//.test(key);

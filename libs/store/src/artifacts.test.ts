@@ -78,6 +78,20 @@ for (const { place, absent } of places) {
         for (const { writtenMs } of listed) expect(Math.abs(Date.now() - writtenMs)).toBeLessThan(60_000);
       });
 
+      test('is listed by its key, with its size and its time; nothing is where nothing was put', async () => {
+        const listed = async () => {
+          const found = [];
+          for await (const file of store.keys()) found.push(file);
+          return found.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+        };
+        expect(await listed()).toEqual([]);
+        const keys = [key, artifactKeys.upload(newId('dataset'), 0), artifactKeys.shard('pre_1', 'plan.json'), 'top'];
+        for (const one of keys) await store.put(one, one);
+        const found = await listed();
+        expect(found.map((file) => [file.key, file.bytes])).toEqual(keys.toSorted().map((one) => [one, one.length]));
+        for (const { writtenMs } of found) expect(Math.abs(Date.now() - writtenMs)).toBeLessThan(60_000);
+      });
+
       test('is read back byte for byte, counted and hashed', async () => {
         const chunks = Array.from({ length: 40 }, () => randomBytes(100_003));
         const whole = Buffer.concat(chunks);

@@ -26,15 +26,21 @@ export interface ArtifactStore {
   local(key: string, scratchDir: string): Promise<string>;
   /** What lies in a top folder such as `versions`: each name in it, and when the newest file below that was written. */
   list(folder: string): Promise<{ name: string; writtenMs: number }[]>;
+  /** Every key with its size, and when it was written; in no order, and what comes or goes meanwhile may be told or not. */
+  keys(): AsyncIterable<StoredFile>;
   /** Removes a key, or all keys below `a/b`; nothing there is no error. */
   remove(keyOrPrefix: string): Promise<void>;
 }
+
+/** A file of an artifact store. */
+export type StoredFile = { key: string; bytes: number; writtenMs: number };
 
 /**
  * An artifact store at `place`: a folder, which is made if it is missing, or `s3://bucket/prefix`, whose address, region
  * and credentials come from the standard variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
  * `AWS_SECRET_ACCESS_KEY`, or the role of the machine). Several processes may share one.
+ * @param options.ownerOnly files and folders that are made can be read by this user alone; a bucket has rules of its own
  * @throws CloveError 'invalid-input' where `s3://` is followed by no bucket
  */
-export const openArtifacts = (place: string): ArtifactStore =>
-  place.startsWith('s3://') ? s3Artifacts(place) : folderArtifacts(place);
+export const openArtifacts = (place: string, options: { ownerOnly?: boolean } = {}): ArtifactStore =>
+  place.startsWith('s3://') ? s3Artifacts(place) : folderArtifacts(place, options);

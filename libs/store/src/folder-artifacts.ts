@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { CloveError } from '@clove/contracts';
-import type { ArtifactStore } from './artifacts.js';
-import { checkedKey } from './checked-key.js';
+import type { ArtifactStore, StoredFile } from './artifacts.js';
+import { checkedKey, isKey } from './checked-key.js';
 import { notFound } from './database.js';
 
 /** Files in the making; no key starts with a dot, so none can name them. */
@@ -50,10 +50,10 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Bytes of `body` into a new file at `target`, synced. */
-async function write(target: string, body: AsyncIterable<Uint8Array | string>) {
+async function write(target: string, body: AsyncIterable<Uint8Array | string>, mode: number) {
   const hash = createHash('sha256');
   let bytes = 0;
-  const handle = await open(target, 'wx');
+  const handle = await open(target, 'wx', mode);
   try {
     for await (const chunk of body) {
       const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
@@ -69,8 +69,8 @@ async function write(target: string, body: AsyncIterable<Uint8Array | string>) {
 }
 
 /** mkdir -p, each new folder's name synced into its parent. */
-async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+async function makeFolder(folder: string, mode: number): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode });
   if (first === undefined) return;
   for (let at = folder; at.length >= first.length; at = path.dirname(at)) await syncFolder(path.dirname(at));
 }
@@ -112,8 +112,31 @@ async function writtenAt(place: string): Promise<number> {
   }
 }
 
+/** Every file below a folder whose path from it is a key; none where there is no such folder. */
+async function* filesBelow(folder: string, before = ''): AsyncGenerator<StoredFile> {
+  let entries;
+  try {
+    entries = await opendir(folder);
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return; // it has gone meanwhile
+    throw error;
+  }
+  for await (const entry of entries) {
+    const key = before + entry.name;
+    if (!isKey(key)) continue;
+    const place = path.join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(place, `${key}/`);
+    else {
+      const found = await stat(place).catch(() => undefined);
+      if (found?.isFile()) yield { key, bytes: found.size, writtenMs: found.mtimeMs };
+    }
+  }
+}
+
 /** An artifact store in the folder `dir`, which is made if it is missing. Several processes may share one. */
-export function folderArtifacts(dir: string): ArtifactStore {
+export function folderArtifacts(dir: string, { ownerOnly = false } = {}): ArtifactStore {
+  const fileMode = ownerOnly ? 0o600 : 0o666;
+  const folderMode = ownerOnly ? 0o700 : 0o777;
   const root = path.resolve(dir);
   const asideFolder = path.join(root, ASIDE);
   let swept: Promise<void> | undefined;
@@ -135,15 +158,15 @@ export function folderArtifacts(dir: string): ArtifactStore {
       const target = file(key);
       if (signal?.aborted) throw stopped();
       signal?.addEventListener('abort', abort, { once: true });
-      await makeFolder(asideFolder);
+      await makeFolder(asideFolder, folderMode);
       swept ??= sweep(asideFolder);
       await swept.catch((error: unknown) => {
         swept = undefined; // the next put tries again
         throw error;
       });
-      const written = await write(aside, stream);
+      const written = await write(aside, stream, fileMode);
       if (signal?.aborted) throw stopped();
-      await makeFolder(path.dirname(target));
+      await makeFolder(path.dirname(target), folderMode);
       await rename(aside, target);
       await syncFolder(path.dirname(target));
       return written;
@@ -222,6 +245,8 @@ export function folderArtifacts(dir: string): ArtifactStore {
       });
       return Promise.all(names.map(async (name) => ({ name, writtenMs: await writtenAt(path.join(top, name)) })));
     },
+
+    keys: () => filesBelow(root),
 
     remove: async (keyOrPrefix) => {
       const target = file(keyOrPrefix);

@@ -2,10 +2,11 @@
  * The store of Clove: the registry in Postgres, its migrations, and the artifact store.
  * @packageDocumentation
  */
-export * from './artifact-keys.js';
+export { artifactKeys } from './artifact-keys.js';
 export * from './artifacts.js';
+export { backUp, restoreBackup } from './backup.js';
 export * from './ids.js';
-export * from './migrate.js';
+export { migrate } from './migrate.js';
 export * from './open-registry.js';
 export { sweepArtifacts, type OwnedFolder } from './orphans.js';
 export * from './registry.js';

@@ -22,7 +22,8 @@ type Applied = { name: string; checksum: string; finished: boolean };
 const sqlState = (error: unknown): string | undefined => (error instanceof DatabaseError ? error.code : undefined);
 const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-async function connect(databaseUrl: string): Promise<Client> {
+/** A connection to a database that is there. @throws what the driver says */
+export async function connectTo(databaseUrl: string): Promise<Client> {
   const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   client.on('error', () => {}); // a connection that breaks is reported by the query under way
   await client.connect();
@@ -34,7 +35,7 @@ async function createDatabase(databaseUrl: string): Promise<void> {
   const url = new URL(databaseUrl);
   const name = decodeURIComponent(url.pathname.slice(1));
   url.pathname = '/postgres';
-  const client = await connect(url.href);
+  const client = await connectTo(url.href);
   try {
     await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
   } catch (error) {
@@ -49,11 +50,11 @@ async function open(databaseUrl: string): Promise<Client> {
   const where = place(databaseUrl);
   try {
     try {
-      return await connect(databaseUrl);
+      return await connectTo(databaseUrl);
     } catch (error) {
       if (sqlState(error) !== '3D000') throw error; // the database is missing
       await createDatabase(databaseUrl);
-      return await connect(databaseUrl);
+      return await connectTo(databaseUrl);
     }
   } catch (error) {
     const state = sqlState(error);
@@ -115,6 +116,18 @@ async function history(client: Client, where: string, names: readonly string[]):
   return rows;
 }
 
+/** The migrations of a folder in the order of their names, with the checksum that the history keeps. */
+export async function migrationsIn(folder = MIGRATIONS): Promise<{ name: string; sql: string; checksum: string }[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).toSorted();
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(path.join(folder, name, 'migration.sql'), 'utf8');
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+    }),
+  );
+}
+
 /** One migration and its row in the history. The script is one implicit transaction: it is applied whole or not at all. */
 async function apply(client: Client, where: string, name: string, sql: string, checksum: string): Promise<void> {
   const id = randomUUID();
@@ -141,24 +154,24 @@ async function apply(client: Client, where: string, name: string, sql: string, c
  * folder, in the order of their names. Safe to call from several processes at once: one works, the others wait.
  *
  * @param folder of Prisma's form: one folder a migration, each with a `migration.sql`
+ * @param only names of the migrations to apply; all when left out
  * @returns names of the migrations applied now
  * @throws CloveError 'unavailable' where Postgres cannot be used; 'conflict' where a migration fails or failed earlier,
  *   was edited after it was applied, or is not known here
  */
-export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<string[]> {
+export async function migrate(databaseUrl: string, folder = MIGRATIONS, only?: readonly string[]): Promise<string[]> {
   const where = place(databaseUrl);
   const client = await open(databaseUrl);
   try {
     await lock(client, where);
-    const entries = await readdir(folder, { withFileTypes: true });
-    const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).toSorted();
+    const migrations = await migrationsIn(folder);
+    const names = migrations.map(({ name }) => name);
     const before = await history(client, where, names);
     const applied: string[] = [];
-    for (const name of names) {
-      const sql = await readFile(path.join(folder, name, 'migration.sql'), 'utf8');
-      const checksum = createHash('sha256').update(sql).digest('hex');
+    for (const { name, sql, checksum } of migrations) {
       const done = before.find((row) => row.name === name);
       if (done === undefined) {
+        if (only?.includes(name) === false) continue;
         await apply(client, where, name, sql, checksum);
         applied.push(name);
       } else if (done.checksum !== checksum) {

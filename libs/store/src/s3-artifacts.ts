@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CloveError } from '@clove/contracts';
-import type { ArtifactStore } from './artifacts.js';
-import { checkedKey } from './checked-key.js';
+import type { ArtifactStore, StoredFile } from './artifacts.js';
+import { checkedKey, isKey } from './checked-key.js';
 import { notFound } from './database.js';
 
 /** Parts of a large object: 10,000 of them, the most that S3 takes, make 320 GB. */
@@ -178,6 +178,22 @@ export function s3Artifacts(place: string): ArtifactStore {
       return { stream: Body as Readable, bytes: ContentLength };
     });
 
+  /** Every object whose name below the prefix is a key. */
+  async function* objects(): AsyncGenerator<StoredFile> {
+    const Prefix = prefix === '' ? '' : `${prefix}/`;
+    try {
+      const { s3, sdk: loaded } = await client();
+      for await (const { Contents = [] } of loaded.paginateListObjectsV2({ client: s3 }, { Bucket, Prefix })) {
+        for (const { Key = '', Size = 0, LastModified } of Contents) {
+          const key = Key.slice(Prefix.length);
+          if (isKey(key)) yield { key, bytes: Size, writtenMs: LastModified?.getTime() ?? Date.now() };
+        }
+      }
+    } catch (error) {
+      throw translate(error, '', place);
+    }
+  }
+
   return {
     put,
 
@@ -241,6 +257,8 @@ export function s3Artifacts(place: string): ArtifactStore {
         }
         return [...found].map(([name, writtenMs]) => ({ name, writtenMs }));
       }),
+
+    keys: objects,
 
     remove: (keyOrPrefix) =>
       call(keyOrPrefix, async ({ s3, sdk: { DeleteObjectCommand, paginateListObjectsV2 } }) => {

@@ -80,6 +80,10 @@ const stack = (to: Command) => {
     add(new Option(`--${role} <n>`, `number of ${role} (default: 1)`).argParser(wholeNumber(1, 64)));
 };
 
+const BACKUP_HELP = `
+Of what: the database of DATABASE_URL and the store of ARTIFACTS_DIR, or those in the data folder of this machine (CLOVE_HOME).
+A backup holds personal data and the hashes of passwords and keys: keep it as safe as the installation.`;
+
 /**
  * The whole command line. Commands load their code when they run, so that `--help` and a small remote command do not
  * wait for native libraries.
@@ -272,6 +276,18 @@ export const createProgram = (run: Runner): Command => {
   oneJob('watch', 'follow a job to its end');
   oneJob('cancel', 'stop a job');
   oneJob('retry', 'queue a failed or cancelled job again');
+
+  const backup = command(program, 'backup', 'database and artifact store into a folder or a bucket', async (ctx) =>
+    (await import('./commands/backup.js')).backup(ctx),
+  ).requiredOption('--out <place>', 'empty or new folder to write, or s3://bucket/prefix');
+  backup.addHelpText('after', BACKUP_HELP);
+
+  const restore = command(program, 'restore', 'a backup into an empty database and artifact store', async (ctx, from) =>
+    (await import('./commands/backup.js')).restore(ctx, from ?? ''),
+  )
+    .argument('<place>', 'folder or s3://bucket/prefix that a backup was written to')
+    .option('--overwrite', 'give up what database and artifact store hold now');
+  restore.addHelpText('after', BACKUP_HELP);
 
   const doctor = command(program, 'doctor', 'check this machine and say what to do', async (ctx) =>
     (await import('./commands/doctor.js')).doctor(ctx),

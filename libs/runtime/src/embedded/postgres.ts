@@ -53,10 +53,20 @@ export async function startPostgres(o: { home: string; port?: number }): Promise
       const [lockedBy, ...rest] = readPidFile(data);
       return Number(lockedBy) === pid && rest[6]?.trim() === 'ready';
     },
-    url: (port) => `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    url: (port) => urlOf(port, password),
     limitMs: 60_000,
   });
 }
+
+/** Address of the Postgres that a launcher runs on `home` now; undefined where none does. */
+export async function runningPostgres(home: string): Promise<string | undefined> {
+  const [pid, , , port] = readPidFile(path.join(home, 'postgres', 'data'));
+  if (!(Number(pid) > 0) || !isAlive(Number(pid)) || !(await isPostgres(Number(pid)))) return undefined;
+  return urlOf(Number(port), secret(home, 'postgres'));
+}
+
+const urlOf = (port: number, password: string): string =>
+  `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
 
 /** The folder of initdb, postgres and pg_ctl, from npm; a copy where the account that runs them cannot enter it. */
 async function findPrograms(): Promise<string> {
