@@ -137,6 +137,105 @@ test.each(['Postgres', 'Redis'] as const)(
   },
 );
 
+test('a service that ends five times within a minute is given up and said to be; the rest goes on until it is stopped', async () => {
+  const steps: string[] = [];
+  const running = await started({ onStep: (text) => steps.push(text) });
+  const pidOf = () => running.processes.find(({ name }) => name === 'trainer')!.pid;
+  let ended = false;
+  void running.exited.then(() => (ended = true));
+  for (let last = 0, n = 1; n <= 5; n += 1) {
+    last = await vi.waitFor(
+      () => {
+        expect(pidOf()).not.toBe(last);
+        return pidOf();
+      },
+      { timeout: 20_000, interval: 10 },
+    );
+    expect(ended).toBe(false);
+    process.kill(last, 'SIGKILL');
+  }
+  expect(await running.exited).toMatchObject({ name: 'trainer', code: null });
+  expect(steps.filter((text) => text.startsWith('trainer has ended unexpectedly'))).toHaveLength(4);
+  expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+  const { processes } = running;
+  expect(processes.filter(({ pid }) => isRunning(pid)).map(({ name }) => name)).toEqual([
+    'gateway',
+    'ingester',
+    'scorer',
+  ]);
+  await running.stop();
+  await untilAllGone({ ...running, processes });
+});
+
+/** Ids of the processes that a process has begun. */
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+test.runIf(process.platform === 'linux')(
+  'Postgres that cannot start again for long does not end the stack, though services die for want of it (needs Linux)',
+  async () => {
+    const running = await started();
+    let ended = false;
+    void running.exited.then(() => (ended = true));
+    const log = path.join(home, 'logs/postgres.log');
+    const refusals = () => readFileSync(log, 'utf8').split('pre-existing shared memory block').length;
+    const before = refusals();
+    const killed = serverPids.Postgres();
+    const [left] = childrenOf(killed);
+    const gateway = () => running.processes[0]!.pid;
+    const first = gateway();
+    // One of its processes hangs, as in a disk that does not answer; as long as it is there, no other server may start.
+    process.kill(left!, 'SIGSTOP');
+    process.kill(killed, 'SIGKILL');
+    process.kill(first, 'SIGKILL');
+    // more often than a server may end within a minute
+    await vi.waitFor(() => expect(refusals() - before).toBeGreaterThan(7), { timeout: 60_000, interval: 50 });
+    expect(ended).toBe(false);
+    process.kill(left!, 'SIGCONT');
+    await vi.waitFor(async () => expect((await fetch(`${running.url}/readyz`)).status).toBe(200), {
+      timeout: 60_000,
+      interval: 50,
+    });
+    expect(serverPids.Postgres()).not.toBe(killed);
+    expect(gateway()).not.toBe(first);
+    const client = api(running.url, running.apiKey);
+    const { job } = await client.accepted('/v1/datasets/generate', { generator: 'features', customers: 100 });
+    expect((await client.settled(job.id)).status).toBe('succeeded');
+  },
+);
+
+const SLOW_MS = 70_000;
+test.runIf(process.platform === 'linux' && process.env['FAULT_LONG'] === '1')(
+  `a recovery of Postgres that takes ${SLOW_MS / 1000} s is waited for (needs Linux; FAULT_LONG=1)`,
+  async () => {
+    const steps: string[] = [];
+    const running = await started({ onStep: (text) => steps.push(text) });
+    const killed = serverPids.Postgres();
+    process.kill(killed, 'SIGKILL');
+    const status = () => readFileSync(path.join(home, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[7]?.trim();
+    await vi.waitFor(
+      () => {
+        expect(serverPids.Postgres()).not.toBe(killed);
+        expect(status()).toBe('starting');
+      },
+      { timeout: 60_000, interval: 1 },
+    );
+    const recovering = serverPids.Postgres();
+    process.kill(recovering, 'SIGSTOP');
+    expect(status()).toBe('starting');
+    for (const until = performance.now() + SLOW_MS; performance.now() < until;) {
+      expect((await fetch(`${running.url}/readyz`)).status).toBe(503);
+    }
+    process.kill(recovering, 'SIGCONT');
+    await vi.waitFor(async () => expect((await fetch(`${running.url}/readyz`)).status).toBe(200), {
+      timeout: 60_000,
+      interval: 50,
+    });
+    expect(serverPids.Postgres()).toBe(recovering);
+    expect(steps.filter((text) => text.startsWith('Postgres has ended'))).toHaveLength(1);
+  },
+);
+
 test('a service that cannot start is an error in words, and nothing is left running', async () => {
   const attempt = launch({ home, port: 0, env: { UPLOAD_LIMIT_BYTES: 'many' } });
   await expect(attempt).rejects.toMatchObject({

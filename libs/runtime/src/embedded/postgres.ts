@@ -17,9 +17,10 @@ const SETTINGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max
  * Postgres on loopback with its data under `home`, or the one that DATABASE_URL names. The database that the URL names
  * is made by the store's `migrate`.
  * @param o.port where to listen, or the next free port; 54329 when left out, any when 0
+ * @param o.signal gives the start up
  * @throws CloveError `unavailable` saying what to do where there is none for this platform or it does not start
  */
-export async function startPostgres(o: { home: string; port?: number }): Promise<Server> {
+export async function startPostgres(o: { home: string; port?: number; signal?: AbortSignal }): Promise<Server> {
   const given = process.env['DATABASE_URL'];
   if (given !== undefined && given !== '') return givenServer(given, 'DATABASE_URL');
 
@@ -49,12 +50,14 @@ export async function startPostgres(o: { home: string; port?: number }): Promise
     account,
     // SIGINT: roll back and stop; SIGQUIT: stop at once and recover at the next start.
     signals: { first: 'SIGINT', last: 'SIGQUIT' },
-    ready: async (_port, pid) => {
+    progress: async (_port, pid) => {
       const [lockedBy, ...rest] = readPidFile(data);
-      return Number(lockedBy) === pid && rest[6]?.trim() === 'ready';
+      const status = Number(lockedBy) === pid ? rest[6]?.trim() : undefined;
+      return status === 'ready' || status === 'starting' ? status : 'silent';
     },
     url: (port) => urlOf(port, password),
     limitMs: 60_000,
+    signal: o.signal,
   });
 }
 

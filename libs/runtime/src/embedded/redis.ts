@@ -15,7 +15,7 @@ import { CloveError } from '@clove/contracts';
 import { Redis } from 'ioredis';
 import { cacheFolder, isAlive, makeFolder, secret } from './home.js';
 import { run } from './run.js';
-import { givenServer, startServer, type Server } from './server.js';
+import { givenServer, startServer, type Progress, type Server } from './server.js';
 import { settle } from './settle.js';
 
 const DEFAULT_PORT = 56_379;
@@ -24,10 +24,11 @@ const DEFAULT_PORT = 56_379;
  * Redis on loopback with its data under `home`, or the one that REDIS_URL names. It never evicts keys, and loses at
  * most the last second where the machine goes down.
  * @param o.port where to listen, or the next free port; 56379 when left out, any when 0
+ * @param o.signal gives the start up
  * @throws CloveError `unavailable` saying what to do where there is none for this platform, it does not start, or the
  * one that REDIS_URL names does not answer
  */
-export async function startRedis(o: { home: string; port?: number }): Promise<Server> {
+export async function startRedis(o: { home: string; port?: number; signal?: AbortSignal }): Promise<Server> {
   const given = process.env['REDIS_URL'];
   if (given !== undefined && given !== '') {
     if (!(await answers(given)))
@@ -68,9 +69,10 @@ export async function startRedis(o: { home: string; port?: number }): Promise<Se
       ].join('\n'),
     env: program.env,
     signals: { first: 'SIGTERM', last: 'SIGKILL' },
-    ready: (port) => answers(url(port)),
+    progress: (port) => progressOf(url(port)),
     url,
     limitMs: 30_000,
+    signal: o.signal,
   });
   writeFileSync(runFile, JSON.stringify({ pid: server.pid, port: server.port }));
   return {
@@ -87,15 +89,20 @@ const hostOf = (url: string): string => (URL.canParse(url) ? ` (${new URL(url).h
 
 /** A connection that gives up at once where nobody answers. */
 const connection = (url: string): Redis =>
-  new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1000 }).on('error', () => {});
+  new Redis(url, { lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null, connectTimeout: 1000 }).on(
+    'error',
+    () => {},
+  );
 
-async function answers(url: string): Promise<boolean> {
+const answers = async (url: string): Promise<boolean> => (await progressOf(url)) === 'ready';
+
+async function progressOf(url: string): Promise<Progress> {
   const redis = connection(url);
   try {
     await redis.connect();
-    return (await redis.ping()) === 'PONG';
-  } catch {
-    return false;
+    return (await redis.ping()) === 'PONG' ? 'ready' : 'silent';
+  } catch (error) {
+    return (error as Error).message.startsWith('LOADING') ? 'starting' : 'silent';
   } finally {
     redis.disconnect();
   }

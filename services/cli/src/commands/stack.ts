@@ -65,7 +65,7 @@ export const partDied = async (stack: Stack): Promise<never> => {
   const { name, code } = await stack.exited;
   throw new CloveError(
     'unavailable',
-    `${name} has ended unexpectedly${code === null ? '' : ` with code ${code}`}. Its log is in ${stack.home}/logs.`,
+    `${name} has ended too often to be started again${code === null ? '' : ` (exit code ${code})`}. Its log is in ${stack.home}/logs.`,
   );
 };
 

@@ -14,7 +14,7 @@ import {
   type Server,
 } from '@clove/runtime';
 import { migrate } from '@clove/store';
-import { supervise, superviseServer, type Death, type Supervised } from './supervise.js';
+import { supervise, superviseServer, type Death, type Supervised, type SupervisedServer } from './supervise.js';
 import { watchSources } from './watch-sources.js';
 
 /** What to start; everything has a default. */
@@ -64,7 +64,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
   const say = options.onStep ?? (() => {});
   const home = dataHome(options.home);
   const unlock = lockHome(home);
-  const servers: { stop(): Promise<void>; gaveUp: Promise<Death> }[] = [];
+  const servers: SupervisedServer[] = [];
   const services: Supervised[] = [];
   let started = false;
   let stopWatching: (() => Promise<void>) | undefined;
@@ -85,7 +85,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
     const [postgres, redis] = await startServers(home);
     const keep = (name: string, server: Server, start: typeof startPostgres) => {
       const port = Number(new URL(server.url).port);
-      servers.push(superviseServer({ name, server, start: () => start({ home, port }), say }));
+      servers.push(superviseServer({ name, server, start: (signal) => start({ home, port, signal }), say }));
     };
     keep('Postgres', postgres, startPostgres);
     keep('Redis', redis, startRedis);
@@ -106,6 +106,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
           name,
           say,
           restarts: () => started,
+          servers,
           start: (onExit) => spawnService({ name, script, env: all, home, onExit }),
         }),
       );

@@ -50,7 +50,8 @@ const countCrashes = (): (() => number | undefined) => {
 
 /**
  * Starts a service, and again whenever it ends without being asked to: reported with the end of its log, after a pause
- * that doubles, and not after the fifth time within a minute, nor while `restarts` says no.
+ * that doubles, and not after the fifth time within a minute, nor while `restarts` says no. What ends while a database server is
+ * away is started again when that is back, and is not counted: it may have ended for want of it.
  */
 export function supervise(o: {
   name: string;
@@ -58,6 +59,8 @@ export function supervise(o: {
   say: (text: string) => void;
   /** false while the system starts: what dies then is set up wrongly, and would die again */
   restarts: () => boolean;
+  /** what it stands on */
+  servers: readonly Pick<SupervisedServer, 'isUp' | 'up'>[];
 }): Supervised {
   let wanted = true;
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +71,7 @@ export function supervise(o: {
   const begin = (): Child => {
     const current: Child = o.start((code) => {
       if (!wanted) return;
-      const pauseMs = crash();
+      const pauseMs = o.servers.every((server) => server.isUp()) ? crash() : FIRST_PAUSE_MS;
       const lastWords = inWords(current.lastWords());
       if (!o.restarts() || pauseMs === undefined) {
         giveUp?.({ name: o.name, code, lastWords });
@@ -78,7 +81,11 @@ export function supervise(o: {
         `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}) and is started again. ` +
           `The end of ${current.logFile}:\n${lastWords}`,
       );
-      timer = setTimeout(() => (child = begin()), pauseMs);
+      timer = setTimeout(() => {
+        void Promise.all(o.servers.map((server) => server.up())).then(() => {
+          if (wanted && child === current) child = begin();
+        });
+      }, pauseMs);
     });
     return current;
   };
@@ -102,27 +109,47 @@ export function supervise(o: {
   };
 }
 
+/** A database server that is kept running. */
+export type SupervisedServer = {
+  isUp(): boolean;
+  /** resolves at once while it runs, else when it runs again; never where it was given up */
+  up(): Promise<void>;
+  stop(): Promise<void>;
+  /** resolves when it ended too often to be started again */
+  gaveUp: Promise<Death>;
+};
+
 /**
  * Keeps a database server running in its place, with its data and at its address, as `supervise` does a service: what lives on it
- * finds it there again. A server that does not come up counts as one that ended once more.
- * @param o.start starts it where it was
+ * finds it there again. A server that does not come up counts as one that ended once more; one that is slow to recover does not.
+ * @param o.start starts it where it was; the signal says that it is no longer wanted
  */
 export function superviseServer(o: {
   name: string;
   server: Server;
-  start: () => Promise<Server>;
+  start: (signal: AbortSignal) => Promise<Server>;
   say: (text: string) => void;
-}): { stop(): Promise<void>; gaveUp: Promise<Death> } {
+}): SupervisedServer {
   const crash = countCrashes();
   const stopping = new AbortController();
   let server = o.server;
+  let starting: Promise<unknown> = Promise.resolve();
+  let up: Promise<void> | undefined;
+  let isBack: (() => void) | undefined;
+  const died = async (): Promise<string> => {
+    const how = await server.died;
+    up ??= new Promise((resolve) => (isBack = resolve));
+    return how;
+  };
   const keep = async (): Promise<Death> => {
-    let how = await server.died;
+    let how = await died();
     for (let pauseMs = crash(); pauseMs !== undefined; pauseMs = crash()) {
       o.say(`${o.name} has ended unexpectedly (${how}) and is started again`);
       try {
         await delay(pauseMs, undefined, { signal: stopping.signal });
-        const again = await o.start();
+        const start = o.start(stopping.signal);
+        starting = start.catch(() => {});
+        const again = await start;
         server = again;
         if (stopping.signal.aborted) await again.stop();
         else if (again.url !== o.server.url) {
@@ -130,7 +157,9 @@ export function superviseServer(o: {
           how = 'its address was taken by another process';
           continue;
         }
-        how = await again.died;
+        up = undefined;
+        isBack?.();
+        how = await died();
       } catch (error) {
         if (stopping.signal.aborted) return new Promise(() => {});
         how = error instanceof Error ? error.message : String(error);
@@ -141,9 +170,12 @@ export function superviseServer(o: {
   };
   const kept = keep();
   return {
+    isUp: () => up === undefined,
+    up: () => up ?? Promise.resolve(),
     gaveUp: kept,
     stop: async () => {
       stopping.abort();
+      await starting;
       await server.stop();
     },
   };
