@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Instant, Name, PageQuery, idOf } from './common.js';
+import { Instant, Name, PageQuery, Slug, idOf } from './common.js';
 
 export const Login = z.object({ username: z.string().min(1).max(100), password: z.string().min(1).max(1000) });
 export type Login = z.infer<typeof Login>;
@@ -26,9 +26,14 @@ export const Username = z
 /** A password that somebody chooses. */
 export const NewPassword = z.string().min(8, 'must have at least 8 characters').max(1000);
 
+/** An organisation that has its own users, data and models. Nothing of it is seen or changed from another one. */
+export const Tenant = z.object({ id: idOf('tnt'), name: Slug, createdAt: Instant });
+export type Tenant = z.infer<typeof Tenant>;
+
 export const User = z.object({
   id: idOf('usr'),
   username: z.string(),
+  tenant: Tenant.pick({ id: true, name: true }),
   role: Role,
   disabledAt: Instant.nullable().describe('set: the user cannot sign in and the keys of the user do not work'),
   createdAt: Instant,
@@ -50,6 +55,13 @@ export type Me = z.infer<typeof Me>;
 /** Body of `POST /v1/users`. */
 export const CreateUser = z.object({ username: Username, password: NewPassword, role: Role.default('analyst') });
 export type CreateUser = z.infer<typeof CreateUser>;
+
+/** Body of `POST /v1/tenants`: the tenant, and the administrator who makes its other users. */
+export const CreateTenant = z.object({
+  name: Slug,
+  admin: CreateUser.pick({ username: true, password: true }),
+});
+export type CreateTenant = z.infer<typeof CreateTenant>;
 
 /** Body of `PATCH /v1/users/{id}`: what is left out stays. A new password or `disabled` ends the sessions of the user. */
 export const UpdateUser = z.object({
@@ -87,6 +99,7 @@ export type NewApiKey = z.infer<typeof NewApiKey>;
 
 /** What an entry of the audit list is about. */
 export const AuditResource = z.enum([
+  'tenant',
   'user',
   'api-key',
   'session',

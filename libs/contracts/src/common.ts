@@ -15,6 +15,7 @@ export const idOf = <P extends string>(prefix: P) =>
 
 /** Prefixes in use, by resource. */
 export const ID_PREFIX = {
+  tenant: 'tnt',
   user: 'usr',
   session: 'ses',
   apiKey: 'key',

@@ -5,6 +5,7 @@ import { newId } from './ids.js';
 import { migrate } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT } from './tenancy.js';
 import { freshUrl } from './test-support.js';
 
 const url = freshUrl(inject('databaseUrl'));
@@ -14,7 +15,7 @@ let userId: string;
 
 beforeAll(async () => {
   await migrate(url);
-  registry = openRegistry(url);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
   psql = new Client({ connectionString: url });
   await psql.connect();
   userId = (await registry.users.ensure({ username: 'admin', passwordHash: 'first' })).id;
@@ -84,7 +85,7 @@ describe('users who may not', () => {
   test('of two administrators who demote each other at once one stays', async () => {
     const other = freshUrl(inject('databaseUrl'));
     await migrate(other);
-    const alone = openRegistry(other);
+    const alone = openRegistry(other).forTenant(DEFAULT_TENANT);
     const [a, b] = await Promise.all(
       ['a', 'b'].map((username) => alone.users.create({ username, passwordHash: 'x', role: 'admin' })),
     );

@@ -1,19 +1,25 @@
-import { ApiKey, CloveError, Instant, Name, User, Username } from '@clove/contracts';
-import { check, notFound, shown, type Database } from './database.js';
-import type { ApiKeyModel, UserModel } from './generated/models.js';
+import { ApiKey, CloveError, Instant, Name, Slug, Tenant, User, Username } from '@clove/contracts';
+import { check, isTaken, notFound, shown, type Database, type Queryable } from './database.js';
+import type { Prisma } from './generated/client.js';
+import type { ApiKeyModel } from './generated/models.js';
 import { newId } from './ids.js';
 import { page } from './paging.js';
-import type { ApiKeys, Sessions, Users } from './registry.js';
+import type { ApiKeys, Sessions, Tenants, Users } from './registry.js';
+import { DEFAULT_TENANT, ofTenant } from './tenancy.js';
 
 /** How exactly `lastUsedAt` of a key is kept: writing it at every request would cost a write a request. */
 const LAST_USED_STEP_MS = 60_000;
 
-const toUser = ({ id, username, role, disabledAt, createdAt }: UserModel): User =>
+const withTenant = { tenant: { select: { id: true, name: true } } } as const satisfies Prisma.UserInclude;
+type UserRow = Prisma.UserGetPayload<{ include: typeof withTenant }>;
+
+const toUser = ({ id, username, tenant, role, disabledAt, createdAt }: UserRow): User =>
   shown(
     User,
     {
       id,
       username,
+      tenant,
       role,
       disabledAt: disabledAt?.toISOString() ?? null,
       createdAt: createdAt.toISOString(),
@@ -40,36 +46,69 @@ const toApiKey = (row: ApiKeyModel): ApiKey =>
 /** Those who can administer users. */
 const ADMINS = { role: 'admin', disabledAt: null } as const;
 
+/** Says which name is taken: those of users are unique over the installation, also where their tenant is another one. */
+async function named<T>(name: string, pointer: string, made: Promise<T>): Promise<T> {
+  try {
+    return await made;
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    throw new CloveError('conflict', `The name ${name} is taken already; choose another one.`, {
+      pointer,
+      cause: error,
+    });
+  }
+}
+
+const newUser = ({ username, passwordHash, role }: Parameters<Users['create']>[0]) => ({
+  id: newId('user'),
+  username: check(Username, username, 'user name'),
+  passwordHash,
+  role,
+});
+
+export function openTenants(db: Database): Tenants {
+  const toTenant = ({ createdAt, ...row }: { id: string; name: string; createdAt: Date }): Tenant =>
+    shown(Tenant, { ...row, createdAt: createdAt.toISOString() }, `tenant (${row.id})`);
+  return {
+    create: async ({ name, admin }) => {
+      const row = { id: newId('tenant'), name: check(Slug, name, 'name of the tenant') };
+      return db.$transaction(async (tx: Queryable) => {
+        const tenant = await named(row.name, '/name', tx.tenant.create({ data: row }));
+        const user = { ...newUser({ ...admin, role: 'admin' }), tenantId: tenant.id };
+        await named(user.username, '/admin/username', tx.user.create({ data: user }));
+        return toTenant(tenant);
+      });
+    },
+    list: (query) => page(query, (args) => db.tenant.findMany(args), toTenant),
+  };
+}
+
 export function openUsers(db: Database): Users {
   return {
-    ensure: async ({ username, passwordHash }) =>
-      toUser(
-        await db.user.upsert({
-          where: { username },
-          create: { id: newId('user'), username, passwordHash, role: 'admin' },
-          update: { passwordHash, role: 'admin', disabledAt: null },
-        }),
-      ),
-
-    create: async ({ username, passwordHash, role }) => {
-      const name = check(Username, username, 'user name');
-      if ((await db.user.count({ where: { username: name } })) > 0) {
-        throw new CloveError('conflict', `There is a user ${name} already; choose another name.`, {
-          pointer: '/username',
-        });
-      }
-      return toUser(await db.user.create({ data: { id: newId('user'), username: name, passwordHash, role } }));
+    ensure: async ({ username, passwordHash }) => {
+      const ensured = db.user.upsert({
+        where: { username, tenantId: DEFAULT_TENANT },
+        create: { id: newId('user'), tenantId: DEFAULT_TENANT, username, passwordHash, role: 'admin' },
+        update: { passwordHash, role: 'admin', disabledAt: null },
+        include: withTenant,
+      });
+      return toUser(await named(username, '/username', ensured));
     },
 
-    list: (query) => page(query, (args) => db.user.findMany(args), toUser),
+    create: async (input) => {
+      const data = newUser(input);
+      return toUser(await named(data.username, '/username', db.user.create({ data, include: withTenant })));
+    },
+
+    list: (query) => page(query, (args) => db.user.findMany({ ...args, include: withTenant }), toUser),
 
     find: async (username) => {
-      const row = await db.user.findUnique({ where: { username } });
+      const row = await db.user.findUnique({ where: { username }, include: withTenant });
       return row === null ? null : { ...toUser(row), passwordHash: row.passwordHash };
     },
 
     get: async (id) => {
-      const row = await db.user.findUnique({ where: { id } });
+      const row = await db.user.findUnique({ where: { id }, include: withTenant });
       if (row === null) throw notFound('user', id);
       return toUser(row);
     },
@@ -78,7 +117,7 @@ export function openUsers(db: Database): Users {
       db.$transaction(async (tx) => {
         // every administrator's row: of two changes at once the second sees the outcome of the first
         const admins = await tx.$queryRaw<{ id: string }[]>`
-          SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY id FOR UPDATE`;
+          SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND ${ofTenant(tx, 'users')} ORDER BY id FOR UPDATE`;
         const row = await tx.user.findUnique({ where: { id } });
         if (row === null) throw notFound('user', id);
         const leaves = (role !== undefined && role !== ADMINS.role) || disabled === true;
@@ -99,6 +138,7 @@ export function openUsers(db: Database): Users {
               ...(passwordHash === undefined ? {} : { passwordHash }),
               ...(disabled === undefined ? {} : { disabledAt: disabled ? (row.disabledAt ?? new Date()) : null }),
             },
+            include: withTenant,
           }),
         );
       }),
@@ -114,7 +154,7 @@ export function openSessions(db: Database): Sessions {
     find: async (tokenHash) => {
       const row = await db.session.findUnique({
         where: { tokenHash, expiresAt: { gt: new Date() }, user: { disabledAt: null } },
-        include: { user: true },
+        include: { user: { include: withTenant } },
       });
       return row === null ? null : { user: toUser(row.user), expiresAt: row.expiresAt.toISOString() };
     },
@@ -156,7 +196,7 @@ export function openApiKeys(db: Database): ApiKeys {
           user: { disabledAt: null },
           OR: [{ expiresAt: null }, { expiresAt: { gt: now } }],
         },
-        include: { user: true },
+        include: { user: { include: withTenant } },
       });
       if (row === null) return null;
       const noted = new Date(now.getTime() - LAST_USED_STEP_MS);

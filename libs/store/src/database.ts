@@ -2,9 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { CloveError, type Schema } from '@clove/contracts';
 import { type Prisma, PrismaClient } from './generated/client.js';
 
-export type Database = PrismaClient;
-/** The database itself or a transaction on it: what a query may run on. */
-export type Queryable = Prisma.TransactionClient;
+export type { Database, Queryable } from './tenancy.js';
 
 /** Where Postgres is, for messages: host, port and database, never the user or the password. */
 export function place(databaseUrl: string): string {
@@ -18,7 +16,8 @@ export function place(databaseUrl: string): string {
   return `${url.hostname}:${url.port === '' ? '5432' : url.port}${url.pathname}`;
 }
 
-export function connect(databaseUrl: string, maxConnections: number): Database {
+/** A client of no tenant's and of everybody's: what queries run on is made of it by `forTenant`. */
+export function connect(databaseUrl: string, maxConnections: number): PrismaClient {
   place(databaseUrl);
   const adapter = new PrismaPg({
     connectionString: databaseUrl,
@@ -55,6 +54,9 @@ function namesOf(error: unknown): string[] {
   return [...own, ...['meta', 'driverAdapterError', 'cause'].flatMap((field) => namesOf(fields.get(field)))];
 }
 
+/** True where a value that must be unique is taken. */
+export const isTaken = (error: unknown): boolean => namesOf(error).includes('P2002');
+
 /**
  * What a failed query means to a caller: 'unavailable' where Postgres is away or refuses us, 'conflict' where a value
  * that must be unique is taken, 'invalid-input' where a text cannot be stored; else the error itself.
@@ -64,7 +66,7 @@ export function translate(error: unknown, where: string): unknown {
   if (error instanceof CloveError || !(error instanceof Error)) return error;
   const names = namesOf(error);
   const is = (what: RegExp): boolean => names.some((name) => what.test(name));
-  if (is(/^P2002$/)) {
+  if (isTaken(error)) {
     return new CloveError('conflict', 'This is there already: a value that must be unique is taken.', { cause: error });
   }
   if (is(UNSTORABLE)) {

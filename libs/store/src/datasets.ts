@@ -5,6 +5,7 @@ import type { DatasetModel } from './generated/models.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
 import { page } from './paging.js';
 import type { Datasets } from './registry.js';
+import { ofTenant } from './tenancy.js';
 
 const sourceOf = (row: DatasetModel): DatasetSource => shown(DatasetSource, row.source, `dataset (${row.id})`);
 
@@ -35,7 +36,7 @@ function toDataset(row: DatasetModel): Dataset {
  */
 export async function holdDataset(tx: Queryable, id: string, usable: readonly DatasetStatus[]): Promise<void> {
   const [row] = await tx.$queryRaw<{ status: DatasetStatus }[]>`
-    SELECT status::text FROM datasets WHERE id = ${id} FOR SHARE`;
+    SELECT status::text FROM datasets WHERE id = ${id} AND ${ofTenant(tx, 'datasets')} FOR SHARE`;
   if (row === undefined) throw notFound('dataset', id);
   if (usable.includes(row.status)) return;
   throw new CloveError(
@@ -72,19 +73,19 @@ export function openDatasets(db: Database): Datasets {
     return row;
   };
   return {
-    create: async ({ id, name, source, requestId }) => {
-      const { job, ...dataset } = await db.dataset.create({
-        data: {
-          id: check(Dataset.shape.id, id, 'dataset id'),
-          name: check(Name, name, 'dataset name'),
-          source: json(check(DatasetSource, source, 'dataset source')),
-          job: { create: newJob('ingest', id, requestId) },
-        },
-        include: { job: { include: withAttempts } },
-      });
-      if (job === null) throw notFound('job of dataset', id);
-      return { dataset: toDataset(dataset), job: toJob(job), attempt: 1 };
-    },
+    create: ({ id, name, source, requestId }) =>
+      db.$transaction(async (tx) => {
+        const job = await tx.job.create({ data: newJob('ingest', id, requestId), include: withAttempts });
+        const dataset = await tx.dataset.create({
+          data: {
+            id: check(Dataset.shape.id, id, 'dataset id'),
+            name: check(Name, name, 'dataset name'),
+            source: json(check(DatasetSource, source, 'dataset source')),
+            jobId: job.id,
+          },
+        });
+        return { dataset: toDataset(dataset), job: toJob(job), attempt: 1 };
+      }),
 
     get: async (id) => toDataset(await get(id)),
 
@@ -108,19 +109,20 @@ export function openDatasets(db: Database): Datasets {
         db.prediction.count(ofDataset),
         db.modelVersion.findMany({
           where: { OR: [{ run: { datasetId: id } }, { leaderboard: { datasetId: id } }] },
-          select: { number: true, model: { select: { name: true } } },
+          select: { number: true, model: { select: { label: true } } },
           orderBy: { createdAt: 'desc' },
           take: 100,
         }),
         activeJobs(db, id),
       ]);
-      const models = versions.map(({ number, model }) => `${model.name}@${number}`);
+      const models = versions.map(({ number, model }) => `${model.label}@${number}`);
       return { runs, leaderboards, evaluations, predictions, models, activeJobs: jobs };
     },
 
     remove: (id) =>
       db.$transaction(async (tx) => {
-        const [locked] = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM datasets WHERE id = ${id} FOR UPDATE`;
+        const [locked] = await tx.$queryRaw<{ id: string }[]>`
+          SELECT id FROM datasets WHERE id = ${id} AND ${ofTenant(tx, 'datasets')} FOR UPDATE`;
         if (locked === undefined) throw notFound('dataset', id);
         const [user] = await activeJobs(tx, id);
         if (user !== undefined) {

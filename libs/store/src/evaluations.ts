@@ -8,6 +8,7 @@ import { newJob, toJob, withAttempts } from './jobs.js';
 import { requireVersion } from './models.js';
 import { page } from './paging.js';
 import type { Evaluations } from './registry.js';
+import { ofTenant } from './tenancy.js';
 
 const withJob = { job: { select: { id: true, status: true } } } as const satisfies Prisma.EvaluationInclude;
 
@@ -66,7 +67,7 @@ export function openEvaluations(db: Database): Evaluations {
     complete: async (id, report) => {
       const checked = json(check(EvaluationReport, report, 'evaluation report'));
       await db.$transaction(async (tx) => {
-        await tx.$queryRaw`SELECT id FROM evaluations WHERE id = ${id} FOR UPDATE`;
+        await tx.$queryRaw`SELECT id FROM evaluations WHERE id = ${id} AND ${ofTenant(tx, 'evaluations')} FOR UPDATE`;
         const row = await tx.evaluation.findUnique({ where: { id }, include: withJob });
         if (row === null) throw notFound('evaluation', id);
         if (row.report !== null) return;

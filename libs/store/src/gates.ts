@@ -68,10 +68,10 @@ async function championOf(
 ): Promise<GateReference | null> {
   const alias = await tx.modelAlias.findUnique({
     where: { modelId_alias: { modelId, alias: 'champion' } },
-    include: { model: { select: { name: true } } },
+    include: { model: { select: { label: true } } },
   });
   if (alias === null || alias.number === number) return null;
-  const name = `the champion ${alias.model.name}@${alias.number}`;
+  const name = `the champion ${alias.model.label}@${alias.number}`;
   const reports = await tx.evaluation.findMany({
     where: { version: { modelId, number: alias.number } },
     orderBy: { createdAt: 'desc' },

@@ -5,6 +5,7 @@ import { refuseEnded } from './job-moves.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
 import { findVersion } from './models.js';
 import type { Imports } from './registry.js';
+import { ofTenant } from './tenancy.js';
 import { addVersion } from './versions.js';
 
 type Files = { name: ImportFileName; key: string; bytes: number }[];
@@ -69,12 +70,12 @@ export function openImports(db: Database): Imports {
     complete: async (id, version) => {
       check(ModelManifest, version.manifest, 'model manifest');
       await db.$transaction(async (tx) => {
-        await tx.$queryRaw`SELECT id FROM model_imports WHERE id = ${id} FOR UPDATE`;
+        await tx.$queryRaw`SELECT id FROM model_imports WHERE id = ${id} AND ${ofTenant(tx, 'model_imports')} FOR UPDATE`;
         const row = await tx.modelImport.findUnique({ where: { id }, include: { job: true } });
         if (row === null) throw notFound('import', id);
         if ((await tx.modelVersion.count({ where: { importId: id } })) > 0) return;
         refuseEnded(row.job);
-        await addVersion(tx, row.modelName, { importId: id }, null, { ...version, evaluation: null });
+        await addVersion(tx, { ...row, datasetId: null }, { importId: id }, { ...version, evaluation: null });
       });
       return findVersion(db, { importId: id }, version.versionId);
     },

@@ -10,3 +10,4 @@ export { migrate } from './migrate.js';
 export * from './open-registry.js';
 export { sweepArtifacts, type OwnedFolder } from './orphans.js';
 export * from './registry.js';
+export { DEFAULT_TENANT } from './tenancy.js';

@@ -1,4 +1,5 @@
 import { storable, type Queryable } from './database.js';
+import { ofTenant } from './tenancy.js';
 
 const FIGURES = /\d+/g;
 
@@ -14,5 +15,6 @@ export async function logJob(db: Queryable, jobId: string, message: string): Pro
       coalesce((SELECT max(number) FROM job_log WHERE job_id = ${jobId}), 0) + 1,
       coalesce((SELECT max(number) FROM job_attempts WHERE job_id = ${jobId}), 0),
       ${storable(message)}
+    FROM jobs WHERE id = ${jobId} AND ${ofTenant(db, 'jobs')}
     ON CONFLICT DO NOTHING`;
 }

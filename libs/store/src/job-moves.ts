@@ -2,6 +2,7 @@ import { CloveError, JOB_TRANSITIONS, JobStatus, type Job, type JobError } from 
 import { json, notFound, type Queryable } from './database.js';
 import { Prisma } from './generated/client.js';
 import { logJob } from './job-log.js';
+import { ofTenant } from './tenancy.js';
 
 /** Statuses from which a job may move to `to`. */
 const legalFrom = (to: JobStatus): JobStatus[] =>
@@ -126,7 +127,7 @@ export async function lockJob(
 ): Promise<{ status: JobStatus; cancelRequested: boolean; held: boolean }> {
   const [row] = await tx.$queryRaw<{ status: JobStatus; cancelRequested: boolean; held: boolean }[]>`
     SELECT status::text, cancel_requested AS "cancelRequested", beat_at IS NOT NULL OR status <> 'running' AS held
-    FROM jobs WHERE id = ${id} FOR UPDATE`;
+    FROM jobs WHERE id = ${id} AND ${ofTenant(tx, 'jobs')} FOR UPDATE`;
   if (row === undefined) throw notFound('job', id);
   return row;
 }

@@ -7,6 +7,7 @@ import { moveJob, type Move } from './job-moves.js';
 import { migrate } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT, forTenant } from './tenancy.js';
 import { failure, freshUrl, jobIn, newDataset, profile, readyDataset, trained } from './test-support.js';
 
 const url = freshUrl(inject('databaseUrl'));
@@ -16,8 +17,8 @@ let psql: Client;
 
 beforeAll(async () => {
   await migrate(url);
-  registry = openRegistry(url);
-  db = connect(url, 2);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
+  db = forTenant(connect(url, 2), DEFAULT_TENANT);
   psql = new Client({ connectionString: url });
   await psql.connect();
 });

@@ -6,6 +6,7 @@ import { logJob, sameButFigures } from './job-log.js';
 import { lockJob, moveJob } from './job-moves.js';
 import { page } from './paging.js';
 import type { Jobs, QueuedJob } from './registry.js';
+import { ofTenant } from './tenancy.js';
 
 /** After this long without a beat the worker of a running job is taken for lost. Beats come once a second. */
 const SILENT_MS = 60_000;
@@ -200,6 +201,7 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
         WHERE (j.status = 'queued'
             OR (j.status = 'running' AND coalesce(j.beat_at, s.beat_at) < now() - ${SILENT_MS} * interval '1 ms'))
           AND d.status IS DISTINCT FROM 'pending'
+          AND ${ofTenant(db, 'j')}
         ORDER BY j.created_at, j.id
         LIMIT ${WAITING_LIMIT}`;
       return rows.map(toQueued);
@@ -228,7 +230,7 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
           progress = ${progress},
           stage = ${stage}
         FROM jobs AS before
-        WHERE jobs.id = ${jobId} AND jobs.status = 'running' AND before.id = jobs.id
+        WHERE jobs.id = ${jobId} AND jobs.status = 'running' AND before.id = jobs.id AND ${ofTenant(db, 'jobs')}
           AND EXISTS (SELECT FROM job_attempts a WHERE a.job_id = jobs.id AND a.number = ${attempt} AND a.status = 'running')
         RETURNING jobs.cancel_requested AS "cancelRequested", before.stage AS former`;
       if (row !== undefined) {
@@ -263,7 +265,8 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
       await db.$transaction(async (tx) => {
         const { status } = await lockJob(tx, jobId);
         const [alive] = await tx.$queryRaw<unknown[]>`
-          SELECT FROM jobs WHERE id = ${jobId} AND status = 'running' AND beat_at > now() - ${ALIVE_MS} * interval '1 ms'`;
+          SELECT FROM jobs WHERE id = ${jobId} AND status = 'running' AND beat_at > now() - ${ALIVE_MS} * interval '1 ms'
+            AND ${ofTenant(tx, 'jobs')}`;
         if (!isTerminal(status) && alive === undefined) await moveJob(tx, jobId, { to: 'failed', error });
       });
     },

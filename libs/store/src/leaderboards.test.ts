@@ -4,13 +4,14 @@ import { newId } from './ids.js';
 import { migrate } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT } from './tenancy.js';
 import { artifacts, freshUrl, manifest, options, readyDataset, report } from './test-support.js';
 
 const url = freshUrl(inject('databaseUrl'));
 let registry: Registry;
 beforeAll(async () => {
   await migrate(url);
-  registry = openRegistry(url);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
 });
 afterAll(() => registry.close());
 

@@ -7,6 +7,7 @@ import { refuseEnded } from './job-moves.js';
 import { newJob, toJob, withAttempts } from './jobs.js';
 import { page } from './paging.js';
 import type { Leaderboards } from './registry.js';
+import { ofTenant } from './tenancy.js';
 import { addVersion } from './versions.js';
 
 const withParts = {
@@ -79,13 +80,14 @@ export function openLeaderboards(db: Database): Leaderboards {
     complete: async (id, { report, winner }) => {
       const checked = json(check(LeaderboardReport, report, 'report of the leaderboard'));
       await db.$transaction(async (tx) => {
-        await tx.$queryRaw`SELECT id FROM leaderboards WHERE id = ${id} FOR UPDATE`;
+        await tx.$queryRaw`SELECT id FROM leaderboards WHERE id = ${id} AND ${ofTenant(tx, 'leaderboards')} FOR UPDATE`;
         const row = await tx.leaderboard.findUnique({ where: { id }, include: { job: true } });
         if (row === null) throw notFound('leaderboard', id);
         if (row.report !== null) return;
         refuseEnded(row.job);
-        if (row.modelName !== null && winner !== null) {
-          await addVersion(tx, row.modelName, { leaderboardId: id }, row.datasetId, winner);
+        const { tenantId, modelName, datasetId } = row;
+        if (modelName !== null && winner !== null) {
+          await addVersion(tx, { tenantId, modelName, datasetId }, { leaderboardId: id }, winner);
         }
         await tx.leaderboard.update({ where: { id }, data: { report: checked } });
       });

@@ -15,6 +15,7 @@ import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
 import { page } from './paging.js';
 import type { Models } from './registry.js';
+import { modelKey, ofTenant } from './tenancy.js';
 
 /** The alias that a plain model name stands for, where it is set. */
 export const CHAMPION = 'champion';
@@ -23,7 +24,7 @@ const DIGITS = /^[0-9]+$/;
 const MAX_NUMBER = 2 ** 31 - 1;
 
 const withParts = {
-  model: { select: { name: true } },
+  model: { select: { label: true } },
   aliases: { select: { alias: true }, orderBy: { alias: 'asc' } },
   ...withOwnEvaluation,
 } as const satisfies Prisma.ModelVersionInclude;
@@ -31,7 +32,7 @@ type VersionRow = Prisma.ModelVersionGetPayload<{ include: typeof withParts }>;
 
 const parts = (row: Omit<VersionRow, 'manifest' | 'artifacts'>) => ({
   id: row.id,
-  model: row.model.name,
+  model: row.model.label,
   version: row.number,
   runId: row.runId,
   leaderboardId: row.leaderboardId,
@@ -66,12 +67,12 @@ const withCounts = {
 } as const satisfies Prisma.ModelInclude;
 
 function toModel(row: Prisma.ModelGetPayload<{ include: typeof withCounts }>): Model {
-  const { _count: count, id, name, lastVersion, aliases, createdAt } = row;
+  const { _count: count, id, label, lastVersion, aliases, createdAt } = row;
   return shown(
     Model,
     {
       id,
-      name,
+      name: label,
       versions: count.versions,
       latestVersion: lastVersion === 0 ? null : lastVersion,
       aliases: Object.fromEntries(aliases.map(({ alias, number }) => [alias, number])),
@@ -92,8 +93,15 @@ export async function findVersion(
   return toVersion(row, await gatesOf(db, row));
 }
 
+/** Names are of a tenant. @throws CloveError 'internal' on a registry that is bound to none */
+function keyOf({ $tenant }: Database, name: string): string {
+  if ($tenant === null)
+    throw new CloveError('internal', `Whose model ${name} is meant? Bind the registry to a tenant.`);
+  return modelKey($tenant, name);
+}
+
 async function get(db: Database, name: string) {
-  const row = await db.model.findUnique({ where: { name }, include: withCounts });
+  const row = await db.model.findUnique({ where: { key: keyOf(db, name) }, include: withCounts });
   if (row === null) throw notFound('model', name);
   return row;
 }
@@ -105,7 +113,7 @@ export async function requireVersion(tx: Queryable, id: string): Promise<void> {
 
 /** Where an alias points, null for nowhere; the model is locked, so that its moves happen one after the other. */
 async function formerOf(tx: Queryable, modelId: string, alias: string): Promise<number | null> {
-  await tx.$queryRaw`SELECT id FROM models WHERE id = ${modelId} FOR UPDATE`;
+  await tx.$queryRaw`SELECT id FROM models WHERE id = ${modelId} AND ${ofTenant(tx, 'models')} FOR UPDATE`;
   const row = await tx.modelAlias.findUnique({ where: { modelId_alias: { modelId, alias } } });
   return row?.number ?? null;
 }
@@ -178,7 +186,7 @@ async function move(
 export function openModels(db: Database): Models {
   const byNumber = async (name: string, number: number) => {
     if (number > MAX_NUMBER) throw notFound('model version', `${name}@${number}`);
-    return findVersion(db, { number, model: { name } }, `${name}@${number}`);
+    return findVersion(db, { number, model: { key: keyOf(db, name) } }, `${name}@${number}`);
   };
 
   return {

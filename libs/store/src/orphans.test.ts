@@ -9,6 +9,7 @@ import { migrate } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import { sweepArtifacts } from './orphans.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT } from './tenancy.js';
 import { freshUrl, newDataset, options, readyDataset, trained } from './test-support.js';
 
 const url = freshUrl(inject('databaseUrl'));
@@ -18,7 +19,7 @@ let artifacts: ArtifactStore;
 
 beforeAll(async () => {
   await migrate(url);
-  registry = openRegistry(url);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
   dir = await mkdtemp(path.join(tmpdir(), 'clove-orphans-'));
   artifacts = openArtifacts(dir);
 });

@@ -8,10 +8,11 @@ import { newJob, toJob, withAttempts } from './jobs.js';
 import { requireVersion } from './models.js';
 import { page } from './paging.js';
 import type { Predictions } from './registry.js';
+import { ofTenant } from './tenancy.js';
 
 const withParts = {
   job: { select: { id: true, status: true } },
-  version: { select: { number: true, model: { select: { name: true } } } },
+  version: { select: { number: true, model: { select: { label: true } } } },
 } as const satisfies Prisma.PredictionInclude;
 
 const toPrediction = (row: Omit<Prisma.PredictionGetPayload<{ include: typeof withParts }>, 'report'>): Prediction =>
@@ -20,7 +21,7 @@ const toPrediction = (row: Omit<Prisma.PredictionGetPayload<{ include: typeof wi
     {
       ...row,
       status: row.job.status,
-      model: row.version.model.name,
+      model: row.version.model.label,
       version: row.version.number,
       createdAt: row.createdAt.toISOString(),
     },
@@ -114,7 +115,7 @@ export function openPredictions(db: Database): Predictions {
       const rows = check(Prediction.shape.rows, result.rows, 'number of rows');
       const asOf = check(Prediction.shape.asOf, result.asOf, 'as-of date');
       await db.$transaction(async (tx) => {
-        await tx.$queryRaw`SELECT id FROM predictions WHERE id = ${id} FOR UPDATE`;
+        await tx.$queryRaw`SELECT id FROM predictions WHERE id = ${id} AND ${ofTenant(tx, 'predictions')} FOR UPDATE`;
         const row = await tx.prediction.findUnique({ where: { id }, include: { job: true } });
         if (row === null) throw notFound('prediction', id);
         if (row.rows !== null) return;

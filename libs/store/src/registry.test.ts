@@ -5,6 +5,7 @@ import { newId } from './ids.js';
 import { migrate } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT } from './tenancy.js';
 import {
   artifacts,
   freshUrl,
@@ -23,7 +24,7 @@ let psql: Client;
 
 beforeAll(async () => {
   await migrate(url);
-  registry = openRegistry(url);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
   psql = new Client({ connectionString: url });
   await psql.connect();
 });
@@ -401,7 +402,7 @@ describe('without Postgres', () => {
   );
 
   test('a connection that the server closes is replaced', async () => {
-    const one = openRegistry(url, { maxConnections: 1 });
+    const one = openRegistry(url, { maxConnections: 1 }).forTenant(DEFAULT_TENANT);
     await one.ping();
     await psql.query(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',

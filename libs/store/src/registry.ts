@@ -55,6 +55,7 @@ import type {
   Run,
   RunSummary,
   ShardStep,
+  Tenant,
   TrainingOptions,
   User,
   Warning,
@@ -353,8 +354,20 @@ export interface Predictions {
   report(id: string): Promise<PredictionReport | null>;
 }
 
+/** The tenants of an installation; there is always the default one, of the operator. */
+export interface Tenants {
+  /** With the administrator who makes its other users. 'conflict' where one of the names is taken. */
+  create(input: { name: string; admin: { username: string; passwordHash: string } }): Promise<Tenant>;
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<Tenant>>;
+}
+
+/** Names of users are unique over the installation, for a sign-in says no tenant. */
 export interface Users {
-  /** Makes the administrator of the environment, or brings the user that is there to this password, the role admin and in force. */
+  /**
+   * Makes the administrator of the environment, in the default tenant, or brings the user that is there to this password, the role
+   * admin and in force. 'conflict' where another tenant has a user of that name.
+   */
   ensure(input: { username: string; passwordHash: string }): Promise<User>;
   /** 'conflict' where the name is taken. */
   create(input: { username: string; passwordHash: string; role: Role }): Promise<User>;
@@ -423,6 +436,7 @@ export interface Idempotency {
   release(ref: IdempotencyRef): Promise<void>;
 }
 
+/** The registry as one tenant sees it: what is of another one is not there, and what is made is its own. */
 export interface Registry {
   readonly jobs: Jobs;
   readonly datasets: Datasets;
@@ -441,5 +455,17 @@ export interface Registry {
   owned(folder: OwnedFolder, names: readonly string[]): Promise<Set<string>>;
   /** One round trip to Postgres. */
   ping(): Promise<void>;
+  /** Ends the connections, those of all tenants. */
   close(): Promise<void>;
+}
+
+/**
+ * The registry of an installation, bound to no tenant: for workers, which get the id of a job that a tenant has made, for sign-in, which
+ * does not know the tenant yet, and for what an installation does by itself. It sees what is of any tenant; it makes
+ * nothing (but administrators and versions, which say whose they are) and knows no model by its name.
+ */
+export interface UnboundRegistry extends Registry {
+  readonly tenants: Tenants;
+  /** The registry of one tenant; the same each time. It shares the connections of this one. */
+  forTenant(tenantId: string): Registry;
 }

@@ -8,6 +8,7 @@ import { newJob, toJob, withAttempts } from './jobs.js';
 import { findVersion } from './models.js';
 import { page } from './paging.js';
 import type { Runs } from './registry.js';
+import { ofTenant } from './tenancy.js';
 import { addVersion } from './versions.js';
 
 const forSummary = {
@@ -115,12 +116,12 @@ export function openRuns(db: Database): Runs {
       const { backend, bestEpoch } = manifest.training;
       await db.$transaction(async (tx) => {
         // completions of one run, one after the other: the second finds the version of the first
-        await tx.$queryRaw`SELECT id FROM runs WHERE id = ${runId} FOR UPDATE`;
+        await tx.$queryRaw`SELECT id FROM runs WHERE id = ${runId} AND ${ofTenant(tx, 'runs')} FOR UPDATE`;
         const run = await tx.run.findUnique({ where: { id: runId }, include: { job: true } });
         if (run === null) throw notFound('run', runId);
         if ((await tx.modelVersion.count({ where: { runId } })) > 0) return;
         refuseEnded(run.job);
-        await addVersion(tx, run.modelName, { runId }, run.datasetId, result);
+        await addVersion(tx, run, { runId }, result);
         await tx.run.update({ where: { id: runId }, data: { backend, bestEpoch } });
       });
       return findVersion(db, { runId }, result.versionId);

@@ -3,6 +3,7 @@ import { check, notFound, type Database, type Queryable } from './database.js';
 import { logJob } from './job-log.js';
 import { lockJob, moveJob } from './job-moves.js';
 import type { ShardMoves } from './registry.js';
+import { ofTenant } from './tenancy.js';
 
 /** Shares of the progress of a prediction: its plan, the scoring of its shards, their writing; what is left joins them. */
 const PLANNED = 0.02;
@@ -21,7 +22,7 @@ async function tell(tx: Queryable, jobId: string, step: ShardStep): Promise<void
       sum(s.rows * CASE WHEN s.scored THEN 1 ELSE s.progress END) / sum(s.rows) AS "scoredShare",
       sum(s.rows * CASE WHEN s.written THEN 1 WHEN s.scored THEN s.progress ELSE 0 END) / sum(s.rows) AS "writtenShare"
     FROM shards s JOIN predictions p ON p.id = s.prediction_id
-    WHERE p.job_id = ${jobId}`;
+    WHERE p.job_id = ${jobId} AND ${ofTenant(tx, 'p')}`;
   if (tally === undefined || tally.shards === 0) return;
   const progress = PLANNED + SCORED * tally.scoredShare + (step === 'write' ? WRITTEN * tally.writtenShare : 0);
   const done =
@@ -33,7 +34,7 @@ async function tell(tx: Queryable, jobId: string, step: ShardStep): Promise<void
       revision = revision + CASE WHEN progress = ${progress} AND stage = ${done} THEN 0 ELSE 1 END,
       progress = ${progress},
       stage = ${done}
-    WHERE id = ${jobId} AND status = 'running' AND beat_at IS NULL AND NOT cancel_requested`;
+    WHERE id = ${jobId} AND status = 'running' AND beat_at IS NULL AND NOT cancel_requested AND ${ofTenant(tx, 'jobs')}`;
 }
 
 /** The moves of one step of one shard; see `ShardMoves`. */

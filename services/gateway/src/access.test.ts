@@ -67,7 +67,15 @@ const operations = async (): Promise<Walked[]> => {
 };
 
 /** Said once more, by name and not by rule: what takes an administrator, and what everybody may although it is no GET. */
-const ADMIN = new Set(['listUsers', 'createUser', 'getUser', 'updateUser', 'endUserSessions']);
+const ADMIN = new Set([
+  'listUsers',
+  'createUser',
+  'getUser',
+  'updateUser',
+  'endUserSessions',
+  'listTenants',
+  'createTenant',
+]);
 const EVERYBODY = new Set(['logout', 'changePassword', 'signOutEverywhere', 'createApiKey', 'revokeApiKey', 'score']);
 
 describe('who may do what', () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { CloveError, PROBLEMS, Problem, type ProblemCode } from '@clove/contracts';
+import { DEFAULT_TENANT, type UnboundRegistry } from '@clove/store';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from './app.js';
 import { type TestGateway, bearer, call, openTestGateway } from './test-support.js';
@@ -36,6 +37,13 @@ const operationsOf = (document: Document) =>
 const refsOf = (value: unknown): string[] => {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, child]) => (key === '$ref' ? [String(child)] : refsOf(child)));
+};
+/** The registry, but for the list of jobs, which fails. */
+const withoutJobs = (why: () => Error): UnboundRegistry => {
+  const { registry } = gateway.gateway;
+  const { jobs, ...tenants } = registry.forTenant(DEFAULT_TENANT);
+  const bound = { ...tenants, jobs: { ...jobs, list: () => Promise.reject(why()) } };
+  return { ...registry, forTenant: () => bound };
 };
 const problemOf = (response: { statusCode: number; headers: Record<string, unknown>; body: string }): Problem => {
   expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -232,10 +240,7 @@ describe('problems', () => {
   test('an unknown error says nothing of itself but its request id', async () => {
     const broken = await buildApp({
       ...gateway.gateway,
-      registry: {
-        ...gateway.gateway.registry,
-        jobs: { ...gateway.gateway.registry.jobs, list: () => Promise.reject(new Error('secret at /home/clove/x.ts')) },
-      },
+      registry: withoutJobs(() => new Error('secret at /home/clove/x.ts')),
     });
     const response = await call(broken, 'GET', '/v1/jobs', undefined, { 'x-request-id': 'trace-1' });
     expect(problemOf(response)).toMatchObject({ code: 'internal', status: 500, requestId: 'trace-1' });
@@ -245,14 +250,8 @@ describe('problems', () => {
 
   test('every code has the status that its problem bears', async () => {
     let code: ProblemCode = 'internal';
-    const { registry } = gateway.gateway;
-    const broken = await buildApp({
-      ...gateway.gateway,
-      registry: {
-        ...registry,
-        jobs: { ...registry.jobs, list: () => Promise.reject(new CloveError(code, 'what to do')) },
-      },
-    });
+    const registry = withoutJobs(() => new CloveError(code, 'what to do'));
+    const broken = await buildApp({ ...gateway.gateway, registry });
     for (code of Object.keys(PROBLEMS) as ProblemCode[]) {
       const response = await call(broken, 'GET', '/v1/jobs');
       expect(problemOf(response)).toMatchObject({ code, status: PROBLEMS[code].status, detail: 'what to do' });

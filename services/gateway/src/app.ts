@@ -4,7 +4,7 @@ import cookie from '@fastify/cookie';
 import multipart from '@fastify/multipart';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
-import type { Gateway } from './gateway.js';
+import type { Installation } from './gateway.js';
 import { installDocumentation } from './plugins/documentation.js';
 import { installMetrics } from './plugins/metrics.js';
 import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
@@ -47,7 +47,7 @@ class RequestLog extends LogController {
  * The gateway as a plain fastify app on what is open already; it listens nowhere. `close()` ends event streams, waits for
  * what is under way and stops the reconciler; registry, producer and artifact store stay the caller's.
  */
-export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
+export async function buildApp(gateway: Installation): Promise<FastifyInstance> {
   const { env } = gateway;
   const loggerInstance: FastifyBaseLogger = gateway.logger;
   const app = fastify({

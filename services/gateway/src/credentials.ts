@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { CloveError, type GatewayEnv } from '@clove/contracts';
-import type { Registry } from '@clove/store';
+import { DEFAULT_TENANT, type Registry } from '@clove/store';
 import { hash, verify } from '@node-rs/argon2';
 
 /** The password that works as long as nobody else can reach the gateway. */
@@ -99,6 +99,12 @@ async function administrator(env: GatewayEnv, registry: Registry): Promise<{ id:
   const username = env.CLOVE_ADMIN_USERNAME;
   const password = env.CLOVE_ADMIN_PASSWORD ?? LOCAL_PASSWORD;
   const found = await registry.users.find(username);
+  if (found !== null && found.tenant.id !== DEFAULT_TENANT) {
+    throw new CloveError(
+      'conflict',
+      `${username} is a user of the tenant ${found.tenant.name}: set CLOVE_ADMIN_USERNAME to a name that is free`,
+    );
+  }
   const inForce = found !== null && found.role === 'admin' && found.disabledAt === null;
   if (inForce && env.CLOVE_ADMIN_PASSWORD === undefined) return found;
   if (inForce && (await checkPassword(found.passwordHash, password))) return found;

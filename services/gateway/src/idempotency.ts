@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CloveError, type Json } from '@clove/contracts';
 import type { FastifyRequest } from 'fastify';
-import type { Gateway } from './gateway.js';
 import { pathOf } from './plugins/problems.js';
 import { userOf } from './plugins/authentication.js';
 
@@ -25,7 +24,6 @@ export const hashOf = (body: unknown): string =>
  * @throws CloveError 'conflict', 'invalid-input', and what `work` throws
  */
 export async function once<T>(
-  { registry }: Gateway,
   request: FastifyRequest,
   reply: Reply,
   bodyHash: string,
@@ -46,7 +44,7 @@ export async function once<T>(
     );
   }
   const ref = { key, userId: userOf(request).id, route: `${request.method} ${pathOf(request)}` };
-  const claim = await registry.idempotency.claim({ ...ref, bodyHash });
+  const claim = await request.registry.idempotency.claim({ ...ref, bodyHash });
   if (claim.outcome === 'conflict') {
     throw new CloveError(
       'conflict',
@@ -65,13 +63,13 @@ export async function once<T>(
   try {
     answer = await work();
   } catch (error) {
-    await registry.idempotency.release(ref);
+    await request.registry.idempotency.release(ref);
     throw error;
   }
   try {
     // by way of text: what JSON cannot say is not part of the answer either
     const kept = JSON.parse(JSON.stringify(remember(answer))) as Json;
-    await registry.idempotency.settle(ref, answer.status, kept);
+    await request.registry.idempotency.settle(ref, answer.status, kept);
   } catch (error) {
     // it is done all the same; the key stays claimed, so that at least it is not done twice
     request.log.error({ err: error }, 'the answer of an idempotent request could not be kept');

@@ -1,6 +1,6 @@
 import { CloveError, type Page, type PageQuery } from '@clove/contracts';
 import { artifactKeys } from '@clove/store';
-import type { Gateway } from './gateway.js';
+import type { Installation } from './gateway.js';
 
 const DAY_MS = 24 * 3600 * 1000;
 const PAGE = 200;
@@ -37,7 +37,7 @@ const removed = async (remove: Promise<void>): Promise<boolean> => {
  * @returns ids of the datasets and predictions that went
  */
 export async function removeByAge(
-  { env, registry, artifacts }: Pick<Gateway, 'env' | 'registry' | 'artifacts'>,
+  { env, registry, artifacts }: Pick<Installation, 'env' | 'registry' | 'artifacts'>,
   nowMs: number = Date.now(),
 ): Promise<string[]> {
   const gone: string[] = [];

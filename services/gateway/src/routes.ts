@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Gateway } from './gateway.js';
+import type { Installation } from './gateway.js';
 import { installAudit } from './plugins/audit.js';
 import { requireAuthentication } from './plugins/authentication.js';
 import { auditRoutes } from './routes/audit.js';
@@ -14,18 +14,21 @@ import { runRoutes } from './routes/runs.js';
 import { sampleRoutes } from './routes/sample.js';
 import { sessionRoutes } from './routes/session.js';
 import { systemRoutes } from './routes/system.js';
+import { tenantRoutes } from './routes/tenants.js';
 import { userRoutes } from './routes/users.js';
 import { limitUploads } from './uploads.js';
 
 /** Every route of the gateway; those under `/v1` behind the one check of who asks. */
-export async function installRoutes(app: FastifyInstance, gateway: Gateway): Promise<void> {
-  await app.register(systemRoutes(gateway));
+export async function installRoutes(app: FastifyInstance, installation: Installation): Promise<void> {
+  // routes get it by the request, bound to the tenant of the user
+  const { registry, ...gateway } = installation;
+  await app.register(systemRoutes(installation));
   await app.register(
     async (v1) => {
-      requireAuthentication(v1, gateway);
+      requireAuthentication(v1, installation);
       limitUploads(v1, gateway);
-      installAudit(v1, gateway);
-      await v1.register(sessionRoutes(gateway));
+      installAudit(v1);
+      await v1.register(sessionRoutes(gateway, registry));
       await v1.register(datasetRoutes(gateway));
       await v1.register(runRoutes(gateway));
       await v1.register(leaderboardRoutes(gateway));
@@ -36,7 +39,8 @@ export async function installRoutes(app: FastifyInstance, gateway: Gateway): Pro
       await v1.register(jobRoutes(gateway));
       await v1.register(sampleRoutes);
       await v1.register(userRoutes(gateway));
-      await v1.register(auditRoutes(gateway));
+      await v1.register(auditRoutes);
+      await v1.register(tenantRoutes(registry.tenants));
     },
     { prefix: '/v1' },
   );

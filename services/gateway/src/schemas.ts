@@ -61,6 +61,7 @@ import {
   StartPrediction,
   StartRun,
   TrainingOptions,
+  Tenant,
   TransactionMapping,
   User,
   Warning,
@@ -82,6 +83,7 @@ import {
   AuditEntry,
   AuditResource,
   ChangePassword,
+  CreateTenant,
   CreateUser,
   DatasetDependents,
   JobLog,
@@ -112,6 +114,7 @@ export const bodies = {
   SetAlias: SetAlias.strict(),
   RollBack: RollBack.strict(),
   CreateUser: CreateUser.strict(),
+  CreateTenant: CreateTenant.extend({ admin: CreateTenant.shape.admin.strict() }).strict(),
   UpdateUser: UpdateUser.strict(),
   ChangePassword: ChangePassword.strict(),
 } as const;
@@ -148,6 +151,7 @@ export const pages = {
   EvaluationPage: pageOf(Evaluation),
   JobPage: pageOf(Job),
   UserPage: pageOf(User),
+  TenantPage: pageOf(Tenant),
   AuditPage: pageOf(AuditEntry),
 } as const;
 
@@ -275,6 +279,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Artifacts,
   VersionMetrics,
   Problem,
+  Tenant,
   User,
   Me,
   Role,

@@ -22,7 +22,7 @@ import { artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clov
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp } from './app.js';
 import { ensureAdmin } from './credentials.js';
-import type { Gateway } from './gateway.js';
+import type { Installation } from './gateway.js';
 
 /** Address of a database on the server of the test run that is this test file's alone; `migrate` makes it. */
 export function freshDatabaseUrl(databaseUrl: string): string {
@@ -144,7 +144,7 @@ export const manifest: ModelManifest = {
 };
 
 /** Ends a job's way through the registry as its worker would. */
-const workers = ({ registry, artifacts }: Gateway) => {
+const workers = ({ registry, artifacts }: Installation) => {
   const work = async (jobId: string, make: () => Promise<unknown>) => {
     const started = await registry.jobs.start(jobId, 'a test');
     if (started.outcome === 'skip') throw new Error(`job ${jobId} is ${started.status}`);
@@ -234,7 +234,7 @@ export async function openTestGateway(
   const queue = { redisUrl: env.REDIS_URL, prefix: `test-${randomBytes(6).toString('hex')}` };
   const producer = createProducer(queue);
   const logger = createLogger('gateway', 'silent');
-  const gateway: Gateway = { env, registry, artifacts: openArtifacts(dir), producer, logger };
+  const gateway: Installation = { env, registry, artifacts: openArtifacts(dir), producer, logger };
   await ensureAdmin(env, registry);
   const app = await buildApp(gateway);
   await app.ready();

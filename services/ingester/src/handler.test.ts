@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatasetSource, DatasetProfile, IngestOptions, type Job, isTerminal } from '@clove/contracts';
 import { type JobContext, createLogger, createProducer, startWorker } from '@clove/runtime';
-import { type Registry, artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
+import { DEFAULT_TENANT, type Registry, artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { ingestHandler } from './handler.js';
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
   scratchDir = join(home, 'scratch');
   await mkdir(scratchDir);
   await migrate(database.href);
-  registry = openRegistry(database.href);
+  registry = openRegistry(database.href).forTenant(DEFAULT_TENANT);
   artifacts = openArtifacts(join(home, 'artifacts'));
   handler = ingestHandler({
     registry,

@@ -6,6 +6,7 @@ import { type EvaluationReport, type ModelVersion, Question, type RowPage, type 
 import { generateDataset, loadFeatures } from '@clove/data';
 import { type Answer, createLogger } from '@clove/runtime';
 import {
+  DEFAULT_TENANT,
   type ArtifactStore,
   type Registry,
   artifactKeys,
@@ -57,7 +58,7 @@ beforeAll(async () => {
   const url = new URL(inject('databaseUrl'));
   url.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
   await migrate(url.href);
-  registry = openRegistry(url.href);
+  registry = openRegistry(url.href).forTenant(DEFAULT_TENANT);
   artifacts = openArtifacts(join(folder, 'artifacts'));
   lanes = openLanes(1);
   scoring = new ScoringThread({ artifactsDir: join(folder, 'artifacts'), openModels: 1 });

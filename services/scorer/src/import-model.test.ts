@@ -5,7 +5,7 @@ import type { Table } from '@clove/clv';
 import { MANIFEST_KEY, type ModelManifest } from '@clove/contracts';
 import { withMetadata } from '@clove/engine';
 import { createLogger } from '@clove/runtime';
-import { type Registry, artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
+import { DEFAULT_TENANT, type Registry, artifactKeys, migrate, newId, openArtifacts, openRegistry } from '@clove/store';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { importHandler } from './import-handler.js';
 import { importModel } from './import-model.js';
@@ -89,7 +89,7 @@ describe('an import job', () => {
     const url = new URL(inject('databaseUrl'));
     url.pathname = `/import_${newId('job')}`;
     await migrate(url.href);
-    registry = openRegistry(url.href);
+    registry = openRegistry(url.href).forTenant(DEFAULT_TENANT);
   });
   afterAll(() => registry.close());
 

@@ -12,6 +12,7 @@ import { generateDataset, loadFeatures } from '@clove/data';
 import { exportOnnx, initialState } from '@clove/engine';
 import { type Producer, createProducer } from '@clove/runtime';
 import {
+  DEFAULT_TENANT,
   type ArtifactStore,
   type Registry,
   artifactKeys,
@@ -81,7 +82,7 @@ beforeAll(async () => {
   url.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
   databaseUrl = url.href;
   await migrate(databaseUrl);
-  registry = openRegistry(databaseUrl);
+  registry = openRegistry(databaseUrl).forTenant(DEFAULT_TENANT);
   artifacts = openArtifacts(join(folder, 'artifacts'));
   producer = createProducer({ redisUrl });
 

@@ -6,6 +6,7 @@ import { CloveError, type GeneratorOptions, LeaderboardOptions, TrainingOptions 
 import { generateDataset } from '@clove/data';
 import { createLogger } from '@clove/runtime';
 import {
+  DEFAULT_TENANT,
   type ArtifactStore,
   type Registry,
   artifactKeys,
@@ -35,7 +36,7 @@ beforeAll(async () => {
   const url = new URL(inject('databaseUrl'));
   url.pathname = `/t_${randomUUID().replaceAll('-', '')}`;
   await migrate(url.href);
-  registry = openRegistry(url.href);
+  registry = openRegistry(url.href).forTenant(DEFAULT_TENANT);
   artifacts = openArtifacts(join(folder, 'artifacts'));
 });
 afterAll(async () => {

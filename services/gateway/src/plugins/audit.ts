@@ -1,10 +1,10 @@
 import type { AuditEntry, AuditResource } from '@clove/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Gateway } from '../gateway.js';
 import { readsOnly } from './authentication.js';
 
 /** First segment of a path under /v1, and what it names. */
 const RESOURCES: Record<string, AuditResource> = {
+  tenants: 'tenant',
   users: 'user',
   'api-keys': 'api-key',
   login: 'session',
@@ -78,14 +78,14 @@ const parsed = (payload: unknown): Fields => {
  * one place where that is done. A repeated answer to an `Idempotency-Key` changed nothing and is not noted again. Where the
  * entry cannot be written the change stands, and the log has the error.
  */
-export function installAudit(app: FastifyInstance, { registry }: Gateway): void {
+export function installAudit(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const { config, schema } = request.routeOptions;
     if (reply.statusCode >= 400 || request.user === null || readsOnly({ method: request.method, config })) return;
     if (reply.getHeader('idempotency-replayed') === 'true') return;
     const answer = parsed(payload);
     try {
-      await registry.audit.add({
+      await request.registry.audit.add({
         actor: request.user.username,
         via: request.user.via,
         action: textOf(fieldsOf(schema)['operationId']) ?? request.method,

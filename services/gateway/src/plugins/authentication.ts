@@ -1,13 +1,16 @@
 import { CloveError, type Me, type Role, mayAct } from '@clove/contracts';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DEFAULT_TENANT, type Registry } from '@clove/store';
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { isLoopback, tokenHash, usesLocalPassword } from '../credentials.js';
-import type { Gateway } from '../gateway.js';
+import type { Installation } from '../gateway.js';
 import { Throttle, refuseTooMany } from '../throttle.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; null before the check and on public routes. Read it through `userOf`. */
     user: Me | null;
+    /** The registry as the tenant of the user sees it: the one way of routes to it. */
+    readonly registry: Registry;
     /** Hash of the session's token; null without a session. */
     sessionHash: string | null;
   }
@@ -16,6 +19,8 @@ declare module 'fastify' {
     public?: boolean;
     /** The least role that the route takes; left out: `viewer` to read, `analyst` to change something. */
     role?: Role;
+    /** True for a route of the operator: it takes a user of the default tenant. */
+    operator?: boolean;
     /** True for a route that changes nothing though its method says so. */
     readsOnly?: boolean;
   }
@@ -24,7 +29,7 @@ declare module 'fastify' {
 export const SESSION_COOKIE = 'clove_session';
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-type RouteAccess = { method: string | string[]; config: { public?: boolean; role?: Role; readsOnly?: boolean } };
+type RouteAccess = { method: string | string[]; config: FastifyContextConfig };
 
 /** Whether a route only reads, by which the scope of a key and the audit list go. */
 export const readsOnly = ({ method, config }: RouteAccess): boolean =>
@@ -83,6 +88,9 @@ function requireAccess(request: FastifyRequest, me: Me): void {
       `this takes the role ${needed}${needed === 'admin' ? '' : ' or admin'}; ${me.username} has the role ${me.role}: ask an administrator`,
     );
   }
+  if (access.config.operator === true && me.tenant.id !== DEFAULT_TENANT) {
+    throw new CloveError('forbidden', 'this is for administrators of the default tenant, who run the installation');
+  }
   if (me.scope === 'read' && !readsOnly(access)) {
     throw new CloveError('forbidden', 'this API key may only read; use one with the scope write');
   }
@@ -93,9 +101,14 @@ function requireAccess(request: FastifyRequest, me: Me): void {
  * read, and counts what each user, or each address without a credential, asks. While admin/admin is in force the request must also be addressed to this machine by a loopback name: a page whose
  * domain was pointed at 127.0.0.1, or a proxy in front, does not get in.
  */
-export function requireAuthentication(app: FastifyInstance, { env, registry }: Gateway): void {
+export function requireAuthentication(app: FastifyInstance, { env, registry }: Installation): void {
   app.decorateRequest('user', null);
   app.decorateRequest('sessionHash', null);
+  app.decorateRequest('registry', {
+    getter(this: FastifyRequest) {
+      return registry.forTenant(userOf(this).tenant.id);
+    },
+  });
   const asked = new Throttle(env.RATE_LIMIT);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');

@@ -92,6 +92,7 @@ const TAGS = [
   'session',
   'api keys',
   'users',
+  'tenants',
   'audit',
   'system',
 ];
@@ -119,7 +120,8 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
           'Predicts what each customer will spend in the next N days. Long work is answered with 202 and a job to watch. ' +
           'Errors are problem details (RFC 9457) with a JSON pointer for each bad field. Lists page by `cursor`: give the ' +
           '`next` of the page before. POST takes an `Idempotency-Key`. Requests may bring an `X-Request-Id`, which the ' +
-          'answer, the jobs and the logs of the workers repeat. `x-role` of an operation is the least role that it takes.',
+          'answer, the jobs and the logs of the workers repeat. `x-role` of an operation is the least role that it takes; one with ' +
+          '`x-operator` takes a user of the default tenant.',
       },
       tags: TAGS.map((name) => ({ name })),
       components: {
@@ -139,6 +141,7 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
         schema: {
           ...schema,
           ...(role === null ? {} : { 'x-role': role }),
+          ...(config?.operator === true ? { 'x-operator': true } : {}),
           ...(config?.form === undefined ? {} : { body: formBody(config.form) }),
           ...(method === 'POST' && config?.public !== true ? { headers: IDEMPOTENCY_HEADER } : {}),
         },

@@ -1,10 +1,10 @@
 import type { JobStatus } from '@clove/contracts';
 import type { FastifyInstance } from 'fastify';
 import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { Gateway } from '../gateway.js';
+import type { Installation } from '../gateway.js';
 
 /** `/metrics` in the Prometheus text format: process, HTTP durations by route, queues, jobs by status. */
-export function installMetrics(app: FastifyInstance, { registry, producer, logger }: Gateway): void {
+export function installMetrics(app: FastifyInstance, { registry, producer, logger }: Installation): void {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const durations = new Histogram({

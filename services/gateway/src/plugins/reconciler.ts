@@ -1,7 +1,7 @@
 import { reconcile } from '@clove/runtime';
 import { sweepArtifacts } from '@clove/store';
 import type { FastifyInstance } from 'fastify';
-import type { Gateway } from '../gateway.js';
+import type { Installation } from '../gateway.js';
 import { removeByAge } from '../retention.js';
 import { isArriving } from '../uploads.js';
 
@@ -13,7 +13,10 @@ const SWEEP_EVERY_MS = 3600 * 1000;
  * while Redis was away, or was lost with it. At start and every hour it also removes what is older than the retention, and the files
  * of what never came to be.
  */
-export function startReconciler(app: FastifyInstance, { env, registry, producer, artifacts, logger }: Gateway): void {
+export function startReconciler(
+  app: FastifyInstance,
+  { env, registry, producer, artifacts, logger }: Installation,
+): void {
   let timer: NodeJS.Timeout | undefined;
   let sweptAt = Number.NEGATIVE_INFINITY;
   let closed = false;

@@ -1,6 +1,8 @@
 import { Accepted, CloveError, Dataset, DatasetDependents, DatasetProfile, RowPage } from '@clove/contracts';
-import { artifactKeys, newId } from '@clove/store';
+import { newId } from '@clove/store';
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { fileOf, foldersOf } from '../found.js';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { parseInput } from '../plugins/problems.js';
@@ -18,11 +20,16 @@ const REJECTED_COLUMNS = ['file', 'row', 'column', 'value', 'reason'];
 export const datasetRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry, artifacts } = gateway;
+    const { artifacts } = gateway;
     const tags = ['datasets'];
-    const readProfile = async (id: string) => {
-      const dataset = await registry.datasets.get(id);
-      if (dataset.status === 'ready') return DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(id)));
+    /** A dataset that is ready, and what the ingest found in it. */
+    const findReady = async (request: FastifyRequest<{ Params: { id: string } }>) => {
+      const { id } = request.params;
+      const dataset = await request.registry.datasets.get(id);
+      if (dataset.status === 'ready') {
+        const profile = DatasetProfile.parse(await artifacts.readJson(fileOf(dataset, 'profile.json')));
+        return { dataset, profile };
+      }
       throw new CloveError(
         'conflict',
         dataset.status === 'pending'
@@ -31,11 +38,11 @@ export const datasetRoutes =
       );
     };
 
-    const requireRejected = async (id: string): Promise<void> => {
-      if ((await artifacts.stat(artifactKeys.rejected(id, 'rejected.csv'))) !== null) return;
+    const requireRejected = async (dataset: Dataset): Promise<void> => {
+      if ((await artifacts.stat(fileOf(dataset, 'rejected.csv'))) !== null) return;
       throw new CloveError(
         'not-found',
-        `dataset ${id} was ingested by a version that kept no list of rejected rows; its profile names up to 1,000`,
+        `dataset ${dataset.id} was ingested by a version that kept no list of rejected rows; its profile names up to 1,000`,
       );
     };
 
@@ -71,8 +78,8 @@ export const datasetRoutes =
         const fields = parse(upload.fields);
         let taken = false;
         try {
-          return await once(gateway, request, reply, hashOf(meaningOf(upload)), async () => {
-            const { dataset, job, attempt } = await registry.datasets.create({
+          return await once(request, reply, hashOf(meaningOf(upload)), async () => {
+            const { dataset, job, attempt } = await request.registry.datasets.create({
               id,
               name: fields.name ?? upload.files[0]?.name.slice(0, 100) ?? id,
               source: {
@@ -106,9 +113,9 @@ export const datasetRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
+        once(request, reply, hashOf(request.body), async () => {
           const { name, ...options } = request.body;
-          const { dataset, job, attempt } = await registry.datasets.create({
+          const { dataset, job, attempt } = await request.registry.datasets.create({
             id: newId('dataset'),
             name: name ?? `generated ${options.generator}, ${options.customers} customers`,
             source: { type: 'generator', options },
@@ -131,7 +138,7 @@ export const datasetRoutes =
           response: { 200: json('One page', pages.DatasetPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.datasets.list(request.query),
+      async (request) => request.registry.datasets.list(request.query),
     );
 
     app.get(
@@ -145,7 +152,7 @@ export const datasetRoutes =
           response: { 200: json('The dataset', Dataset), ...guarded('not-found') },
         },
       },
-      async (request) => registry.datasets.get(request.params.id),
+      async (request) => request.registry.datasets.get(request.params.id),
     );
 
     app.get(
@@ -159,7 +166,7 @@ export const datasetRoutes =
           response: { 200: json('The profile', DatasetProfile), ...guarded('not-found', 'conflict') },
         },
       },
-      async (request) => readProfile(request.params.id),
+      async (request) => (await findReady(request)).profile,
     );
 
     app.get(
@@ -175,9 +182,8 @@ export const datasetRoutes =
         },
       },
       async (request) => {
-        const { id } = request.params;
-        await readProfile(id);
-        return ask(gateway, request, { type: 'rows', source: { type: 'dataset', id }, query: request.query }, RowPage);
+        const { dataset } = await findReady(request);
+        return ask(gateway, request, { type: 'rows', of: 'dataset', found: dataset, query: request.query }, RowPage);
       },
     );
 
@@ -195,12 +201,11 @@ export const datasetRoutes =
         },
       },
       async (request) => {
-        const { id } = request.params;
-        const { rejectedRows } = await readProfile(id);
+        const { dataset, profile } = await findReady(request);
         const { query } = request;
-        if (rejectedRows === 0) return { columns: REJECTED_COLUMNS, rows: [], offset: query.offset, total: 0 };
-        await requireRejected(id);
-        return ask(gateway, request, { type: 'rows', source: { type: 'rejected', id }, query }, RowPage);
+        if (profile.rejectedRows === 0) return { columns: REJECTED_COLUMNS, rows: [], offset: query.offset, total: 0 };
+        await requireRejected(dataset);
+        return ask(gateway, request, { type: 'rows', of: 'rejected', found: dataset, query }, RowPage);
       },
     );
 
@@ -217,14 +222,13 @@ export const datasetRoutes =
         },
       },
       async (request, reply) => {
-        const { id } = request.params;
-        const { rejectedRows } = await readProfile(id);
+        const { dataset, profile } = await findReady(request);
         reply
           .header('content-type', 'text/csv; charset=utf-8')
-          .header('content-disposition', `attachment; filename="${id}-rejected.csv"`);
-        if (rejectedRows === 0) return reply.send(`${REJECTED_COLUMNS.join(',')}\n`);
-        await requireRejected(id);
-        const { stream, bytes } = await artifacts.open(artifactKeys.rejected(id, 'rejected.csv'));
+          .header('content-disposition', `attachment; filename="${dataset.id}-rejected.csv"`);
+        if (profile.rejectedRows === 0) return reply.send(`${REJECTED_COLUMNS.join(',')}\n`);
+        await requireRejected(dataset);
+        const { stream, bytes } = await artifacts.open(fileOf(dataset, 'rejected.csv'));
         return reply.header('content-length', String(bytes)).send(stream);
       },
     );
@@ -240,7 +244,7 @@ export const datasetRoutes =
           response: { 200: json('Counts and names', DatasetDependents), ...guarded('not-found') },
         },
       },
-      async (request) => registry.datasets.dependents(request.params.id),
+      async (request) => request.registry.datasets.dependents(request.params.id),
     );
 
     app.delete(
@@ -255,9 +259,9 @@ export const datasetRoutes =
         },
       },
       async (request, reply) => {
-        const { id } = request.params;
-        await registry.datasets.remove(id);
-        await Promise.all([discardUpload(gateway, id), artifacts.remove(artifactKeys.dataset(id))]);
+        const dataset = await request.registry.datasets.get(request.params.id);
+        await request.registry.datasets.remove(dataset.id);
+        await Promise.all(foldersOf(dataset).map((folder) => artifacts.remove(folder)));
         return reply.code(204).send(null);
       },
     );

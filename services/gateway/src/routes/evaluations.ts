@@ -9,7 +9,6 @@ import { bodies, guarded, json, pages, params, queries } from '../schemas.js';
 export const evaluationRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry } = gateway;
     const tags = ['evaluations'];
 
     app.post(
@@ -27,10 +26,10 @@ export const evaluationRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
+        once(request, reply, hashOf(request.body), async () => {
           const { datasetId, model, testOrigin } = request.body;
-          const version = await registry.models.resolve(model);
-          const { evaluation, job, attempt } = await registry.evaluations.create({
+          const version = await request.registry.models.resolve(model);
+          const { evaluation, job, attempt } = await request.registry.evaluations.create({
             datasetId,
             versionId: version.id,
             testOrigin,
@@ -53,7 +52,7 @@ export const evaluationRoutes =
           response: { 200: json('One page', pages.EvaluationPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.evaluations.list(request.query),
+      async (request) => request.registry.evaluations.list(request.query),
     );
 
     app.get(
@@ -67,6 +66,6 @@ export const evaluationRoutes =
           response: { 200: json('The evaluation', Evaluation), ...guarded('not-found') },
         },
       },
-      async (request) => registry.evaluations.get(request.params.id),
+      async (request) => request.registry.evaluations.get(request.params.id),
     );
   };

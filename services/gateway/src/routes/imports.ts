@@ -32,7 +32,6 @@ function modelFileOf(label: string): ImportFileName {
 export const importRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry } = gateway;
     const tags = ['models'];
 
     app.post(
@@ -75,8 +74,8 @@ export const importRoutes =
           if (twice !== undefined) {
             throw new CloveError('invalid-input', `the form holds ${twice.name} twice`, { pointer: '/file' });
           }
-          return await once(gateway, request, reply, hashOf(meaningOf(upload)), async () => {
-            const { job, attempt } = await registry.imports.create({
+          return await once(request, reply, hashOf(meaningOf(upload)), async () => {
+            const { job, attempt } = await request.registry.imports.create({
               id,
               modelName: request.params.name,
               files,
@@ -104,6 +103,6 @@ export const importRoutes =
           response: { 200: json('The import', ModelImport), ...guarded('not-found') },
         },
       },
-      async (request) => registry.imports.get(request.params.id),
+      async (request) => request.registry.imports.get(request.params.id),
     );
   };

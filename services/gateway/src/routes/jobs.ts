@@ -21,7 +21,6 @@ const etagOf = (body: unknown): string =>
 export const jobRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry } = gateway;
     const tags = ['jobs'];
     const closing = new AbortController();
     app.addHook('preClose', async () => closing.abort());
@@ -39,7 +38,7 @@ export const jobRoutes =
         },
       },
       async (request, reply) => {
-        const body = await registry.jobs.list(request.query);
+        const body = await request.registry.jobs.list(request.query);
         const etag = etagOf(body);
         reply.header('etag', etag).header('cache-control', 'private, no-cache');
         if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
@@ -60,7 +59,7 @@ export const jobRoutes =
         },
       },
       async (request, reply) => {
-        const body = await registry.jobs.get(request.params.id);
+        const body = await request.registry.jobs.get(request.params.id);
         const etag = etagOf(body);
         reply.header('etag', etag).header('cache-control', 'private, no-cache');
         if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
@@ -80,7 +79,7 @@ export const jobRoutes =
           response: { 200: json('The lines, oldest first', JobLog), ...guarded('not-found', 'invalid-input') },
         },
       },
-      async (request) => ({ items: await registry.jobs.log(request.params.id, request.query.after) }),
+      async (request) => ({ items: await request.registry.jobs.log(request.params.id, request.query.after) }),
     );
 
     app.get(
@@ -104,7 +103,7 @@ export const jobRoutes =
         },
       },
       async (request, reply) => {
-        const job = await registry.jobs.get(request.params.id);
+        const job = await request.registry.jobs.get(request.params.id);
         const header = request.headers['last-event-id'];
         const position = positionOf(typeof header === 'string' ? header : undefined);
         if (isDone(job, position)) return reply.code(204).send(null);
@@ -113,7 +112,7 @@ export const jobRoutes =
         reply.raw.once('close', () => left.abort());
         const signal = AbortSignal.any([closing.signal, left.signal]);
         reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
-        return reply.send(Readable.from(jobEvents(registry, job.id, position, signal)));
+        return reply.send(Readable.from(jobEvents(request.registry, job.id, position, signal)));
       },
     );
 
@@ -132,8 +131,8 @@ export const jobRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(null), async () => {
-          const job = await registry.jobs.requestCancel(request.params.id);
+        once(request, reply, hashOf(null), async () => {
+          const job = await request.registry.jobs.requestCancel(request.params.id);
           return accepted(job, job.resource.id);
         }),
     );
@@ -153,8 +152,8 @@ export const jobRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(null), async () => {
-          const { job, queued } = await registry.jobs.retry(request.params.id, request.id);
+        once(request, reply, hashOf(null), async () => {
+          const { job, queued } = await request.registry.jobs.retry(request.params.id, request.id);
           // a delivery that was cancelled while it waited may still be there; two would work at once
           await removePrevious(gateway, request, queued);
           await enqueue(gateway, request, queued);

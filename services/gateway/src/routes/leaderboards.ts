@@ -9,7 +9,6 @@ import { bodies, guarded, json, pages, params, queries } from '../schemas.js';
 export const leaderboardRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry } = gateway;
     const tags = ['leaderboards'];
 
     app.post(
@@ -30,9 +29,9 @@ export const leaderboardRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
+        once(request, reply, hashOf(request.body), async () => {
           const { datasetId, modelName, ...options } = request.body;
-          const { leaderboard, job, attempt } = await registry.leaderboards.create({
+          const { leaderboard, job, attempt } = await request.registry.leaderboards.create({
             datasetId,
             modelName,
             options,
@@ -55,7 +54,7 @@ export const leaderboardRoutes =
           response: { 200: json('One page', pages.LeaderboardPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.leaderboards.list(request.query),
+      async (request) => request.registry.leaderboards.list(request.query),
     );
 
     app.get(
@@ -69,6 +68,6 @@ export const leaderboardRoutes =
           response: { 200: json('The leaderboard', Leaderboard), ...guarded('not-found') },
         },
       },
-      async (request) => registry.leaderboards.get(request.params.id),
+      async (request) => request.registry.leaderboards.get(request.params.id),
     );
   };

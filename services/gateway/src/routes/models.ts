@@ -1,6 +1,6 @@
 import { AliasPreview, CloveError, Model, ModelVersion } from '@clove/contracts';
-import { artifactKeys } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { fileOf } from '../found.js';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { userOf } from '../plugins/authentication.js';
@@ -26,7 +26,7 @@ const REPORT_POLICY =
 export const modelRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry, artifacts } = gateway;
+    const { artifacts } = gateway;
     const tags = ['models'];
 
     app.get(
@@ -40,7 +40,7 @@ export const modelRoutes =
           response: { 200: json('One page', pages.ModelPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.models.list(request.query),
+      async (request) => request.registry.models.list(request.query),
     );
 
     app.get(
@@ -54,7 +54,7 @@ export const modelRoutes =
           response: { 200: json('The model', Model), ...guarded('not-found') },
         },
       },
-      async (request) => registry.models.get(request.params.name),
+      async (request) => request.registry.models.get(request.params.name),
     );
 
     app.get(
@@ -69,7 +69,7 @@ export const modelRoutes =
           response: { 200: json('One page', pages.VersionPage), ...guarded('not-found', 'invalid-input') },
         },
       },
-      async (request) => registry.models.versions(request.params.name, request.query),
+      async (request) => request.registry.models.versions(request.params.name, request.query),
     );
 
     app.get(
@@ -83,7 +83,7 @@ export const modelRoutes =
           response: { 200: json('The version', ModelVersion), ...guarded('not-found') },
         },
       },
-      async (request) => registry.models.version(request.params.name, request.params.version),
+      async (request) => request.registry.models.version(request.params.name, request.params.version),
     );
 
     app.get(
@@ -98,7 +98,7 @@ export const modelRoutes =
         },
       },
       async (request) => {
-        const { model, version, evaluation } = await registry.models.version(
+        const { model, version, evaluation } = await request.registry.models.version(
           request.params.name,
           request.params.version,
         );
@@ -129,7 +129,7 @@ export const modelRoutes =
           model,
           version,
           artifacts: files,
-        } = await registry.models.version(request.params.name, request.params.version);
+        } = await request.registry.models.version(request.params.name, request.params.version);
         const href = (name: string) => `/v1/models/${model}/versions/${version}/artifacts/${name}`;
         return { items: files.map((entry) => ({ ...entry, href: href(entry.name) })) };
       },
@@ -154,13 +154,13 @@ export const modelRoutes =
       },
       async (request, reply) => {
         const { name, version: number, artifact } = request.params;
-        const version = await registry.models.version(name, number);
+        const version = await request.registry.models.version(name, number);
         const entry = version.artifacts.find((candidate) => candidate.name === artifact);
         if (entry === undefined) throw new CloveError('not-found', `${name}@${number} has no file ${artifact}`);
         const etag = `"${entry.sha256}"`;
         reply.header('etag', etag).header('cache-control', 'private, no-cache');
         if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send(null);
-        const { stream, bytes } = await artifacts.open(artifactKeys.version(version.id, artifact));
+        const { stream, bytes } = await artifacts.open(fileOf(version, artifact));
         reply.header('content-length', String(bytes));
         if (artifact === 'report.html') {
           // to be read in the browser, where it may run nothing and load nothing
@@ -186,7 +186,7 @@ export const modelRoutes =
           response: { 200: json('One page', pages.AliasMovePage), ...guarded('not-found', 'invalid-input') },
         },
       },
-      async (request) => registry.models.moves(request.params.name, request.query),
+      async (request) => request.registry.models.moves(request.params.name, request.query),
     );
 
     app.put(
@@ -206,7 +206,7 @@ export const modelRoutes =
         },
       },
       async (request) =>
-        registry.models.setAlias(request.params.name, request.params.alias, request.body.version, {
+        request.registry.models.setAlias(request.params.name, request.params.alias, request.body.version, {
           force: request.body.force,
           movedBy: userOf(request).username,
           reason: request.body.reason,
@@ -225,7 +225,8 @@ export const modelRoutes =
           response: { 200: json('What would change', AliasPreview), ...guarded('not-found', 'invalid-input') },
         },
       },
-      async (request) => registry.models.previewAlias(request.params.name, request.params.alias, request.query.version),
+      async (request) =>
+        request.registry.models.previewAlias(request.params.name, request.params.alias, request.query.version),
     );
 
     app.post(
@@ -243,9 +244,9 @@ export const modelRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => ({
+        once(request, reply, hashOf(request.body), async () => ({
           status: 200,
-          body: await registry.models.rollBack(request.params.name, request.params.alias, {
+          body: await request.registry.models.rollBack(request.params.name, request.params.alias, {
             movedBy: userOf(request).username,
             reason: request.body.reason,
           }),
@@ -264,7 +265,7 @@ export const modelRoutes =
         },
       },
       async (request, reply) => {
-        await registry.models.removeAlias(request.params.name, request.params.alias, userOf(request).username);
+        await request.registry.models.removeAlias(request.params.name, request.params.alias, userOf(request).username);
         return reply.code(204).send(null);
       },
     );

@@ -7,9 +7,10 @@ import {
   ScoreResponse,
   type StartPrediction,
 } from '@clove/contracts';
-import { type QueuedJob, artifactKeys, newId } from '@clove/store';
+import { type QueuedJob, newId } from '@clove/store';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { fileOf } from '../found.js';
 import type { Gateway } from '../gateway.js';
 import { type Answer, hashOf, once } from '../idempotency.js';
 import { parseInput } from '../plugins/problems.js';
@@ -24,7 +25,7 @@ const parse = (fields: Record<string, unknown>) => parseInput(PredictionFields, 
 export const predictionRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry, artifacts } = gateway;
+    const { artifacts } = gateway;
     const tags = ['predictions'];
 
     /** Starts the scoring of a dataset; `after` is the ingest that must end first. */
@@ -33,8 +34,8 @@ export const predictionRoutes =
       { datasetId, model, asOf, includeInputs }: StartPrediction,
       after?: QueuedJob,
     ): Promise<Answer<Accepted>> => {
-      const version = await registry.models.resolve(model);
-      const { prediction, job, attempt } = await registry.predictions.create({
+      const version = await request.registry.models.resolve(model);
+      const { prediction, job, attempt } = await request.registry.predictions.create({
         datasetId,
         versionId: version.id,
         asOf,
@@ -46,8 +47,8 @@ export const predictionRoutes =
       return accepted(job, prediction.id);
     };
 
-    const finished = async (id: string): Promise<Prediction> => {
-      const prediction = await registry.predictions.get(id);
+    const finished = async (request: FastifyRequest, id: string): Promise<Prediction> => {
+      const prediction = await request.registry.predictions.get(id);
       if (prediction.status === 'succeeded') return prediction;
       throw new CloveError(
         'conflict',
@@ -82,17 +83,17 @@ export const predictionRoutes =
       async (request, reply) => {
         if (!request.isMultipart()) {
           const body = parseInput(bodies.StartPrediction, request.body, 'the request body');
-          return once(gateway, request, reply, hashOf(body), () => start(request, body));
+          return once(request, reply, hashOf(body), () => start(request, body));
         }
         const datasetId = newId('dataset');
         const upload = await receiveUpload(gateway, request, datasetId, parse);
         let taken = false;
         try {
           const { name, options, ...fields } = parse(upload.fields);
-          return await once(gateway, request, reply, hashOf(meaningOf(upload)), async () => {
+          return await once(request, reply, hashOf(meaningOf(upload)), async () => {
             // before the dataset is made: a wrong model name should leave nothing behind
-            await registry.models.resolve(fields.model);
-            const { job, attempt } = await registry.datasets.create({
+            await request.registry.models.resolve(fields.model);
+            const { job, attempt } = await request.registry.datasets.create({
               id: datasetId,
               name: name ?? upload.files[0]?.name.slice(0, 100) ?? datasetId,
               source: {
@@ -123,7 +124,7 @@ export const predictionRoutes =
           response: { 200: json('One page', pages.PredictionPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.predictions.list(request.query),
+      async (request) => request.registry.predictions.list(request.query),
     );
 
     app.get(
@@ -137,7 +138,7 @@ export const predictionRoutes =
           response: { 200: json('The prediction', Prediction), ...guarded('not-found') },
         },
       },
-      async (request) => registry.predictions.get(request.params.id),
+      async (request) => request.registry.predictions.get(request.params.id),
     );
 
     app.get(
@@ -152,8 +153,8 @@ export const predictionRoutes =
         },
       },
       async (request) => {
-        const { id } = await finished(request.params.id);
-        const report = await registry.predictions.report(id);
+        const { id } = await finished(request, request.params.id);
+        const report = await request.registry.predictions.report(id);
         if (report !== null) return report;
         throw new CloveError('not-found', `prediction ${id} was made by a version that kept no report: predict again`);
       },
@@ -172,13 +173,8 @@ export const predictionRoutes =
         },
       },
       async (request) => {
-        const { id } = await finished(request.params.id);
-        return ask(
-          gateway,
-          request,
-          { type: 'rows', source: { type: 'prediction', id }, query: request.query },
-          RowPage,
-        );
+        const found = await finished(request, request.params.id);
+        return ask(gateway, request, { type: 'rows', of: 'prediction', found, query: request.query }, RowPage);
       },
     );
 
@@ -199,13 +195,13 @@ export const predictionRoutes =
         },
       },
       async (request, reply) => {
-        const { id } = await finished(request.params.id);
+        const prediction = await finished(request, request.params.id);
         const { format } = request.query;
-        const { stream, bytes } = await artifacts.open(artifactKeys.prediction(id, `predictions.${format}`));
+        const { stream, bytes } = await artifacts.open(fileOf(prediction, `predictions.${format}`));
         reply
           .header('content-type', format === 'csv' ? 'text/csv; charset=utf-8' : 'application/vnd.apache.parquet')
           .header('content-length', String(bytes))
-          .header('content-disposition', `attachment; filename="${id}.${format}"`);
+          .header('content-disposition', `attachment; filename="${prediction.id}.${format}"`);
         return reply.send(stream);
       },
     );
@@ -233,10 +229,10 @@ export const predictionRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
-          const version = await registry.models.resolve(request.body.model);
-          const question = { type: 'score', versionId: version.id, request: request.body } as const;
-          return { status: 200, body: await ask(gateway, request, question, ScoreResponse) };
+        once(request, reply, hashOf(request.body), async () => {
+          const version = await request.registry.models.resolve(request.body.model);
+          const asked = { type: 'score', version, request: request.body } as const;
+          return { status: 200, body: await ask(gateway, request, asked, ScoreResponse) };
         }),
     );
   };

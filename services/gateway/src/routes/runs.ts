@@ -9,7 +9,6 @@ import { Runs, bodies, guarded, json, pages, params, queries } from '../schemas.
 export const runRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { registry } = gateway;
     const tags = ['runs'];
 
     app.post(
@@ -27,9 +26,9 @@ export const runRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
+        once(request, reply, hashOf(request.body), async () => {
           const { datasetId, modelName, ...options } = request.body;
-          const { run, job, attempt } = await registry.runs.create({
+          const { run, job, attempt } = await request.registry.runs.create({
             datasetId,
             modelName,
             options,
@@ -52,7 +51,7 @@ export const runRoutes =
           response: { 200: json('One page', pages.RunPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.runs.list(request.query),
+      async (request) => request.registry.runs.list(request.query),
     );
 
     app.get(
@@ -66,7 +65,7 @@ export const runRoutes =
           response: { 200: json('The runs', Runs), ...guarded('invalid-input', 'not-found') },
         },
       },
-      async (request) => ({ items: await registry.runs.getAll(request.query.ids) }),
+      async (request) => ({ items: await request.registry.runs.getAll(request.query.ids) }),
     );
 
     app.get(
@@ -80,7 +79,7 @@ export const runRoutes =
           response: { 200: json('The run', Run), ...guarded('not-found') },
         },
       },
-      async (request) => registry.runs.get(request.params.id),
+      async (request) => request.registry.runs.get(request.params.id),
     );
 
     app.post(
@@ -98,9 +97,9 @@ export const runRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(null), async () => {
-          const run = await registry.runs.get(request.params.id);
-          return accepted(await registry.jobs.requestCancel(run.jobId), run.id);
+        once(request, reply, hashOf(null), async () => {
+          const run = await request.registry.runs.get(request.params.id);
+          return accepted(await request.registry.jobs.requestCancel(run.jobId), run.id);
         }),
     );
   };

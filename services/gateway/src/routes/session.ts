@@ -1,4 +1,5 @@
 import { CloveError, Me, NewApiKey } from '@clove/contracts';
+import type { Registry } from '@clove/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import {
@@ -34,11 +35,13 @@ function endOf(me: Me, wanted: string | undefined): string | undefined {
   return wanted ?? me.expiresAt;
 }
 
-/** Signing in and out, one's own password, and API keys. */
+/**
+ * Signing in and out, one's own password, and API keys.
+ * @param everybody users and sessions of all tenants: who signs in says no tenant
+ */
 export const sessionRoutes =
-  ({ env, registry, ...rest }: Gateway): FastifyPluginAsyncZod =>
+  ({ env }: Gateway, everybody: Pick<Registry, 'users' | 'sessions'>): FastifyPluginAsyncZod =>
   async (app) => {
-    const gateway: Gateway = { env, registry, ...rest };
     const tries = new Throttle(TRIES);
     // whoever tries many names from one address keeps the processors busy with passwords
     const triesOfAddress = new Throttle(TRIES_OF_ADDRESS);
@@ -55,7 +58,7 @@ export const sessionRoutes =
       const token = newToken();
       const seconds = Math.round(env.SESSION_HOURS * 3600);
       const expires = new Date(Date.now() + seconds * 1000);
-      await registry.sessions.create(userId, tokenHash(token), expires);
+      await everybody.sessions.create(userId, tokenHash(token), expires);
       reply.setCookie(SESSION_COOKIE, token, { ...cookie, maxAge: seconds });
       return expires;
     };
@@ -80,14 +83,14 @@ export const sessionRoutes =
       async (request, reply) => {
         const { username, password } = request.body;
         const key = count(request, reply, username);
-        const found = await registry.users.find(username);
+        const found = await everybody.users.find(username);
         const fits = await checkPassword(found?.passwordHash, password);
         if (!fits || found === null || found.disabledAt !== null || isRefusedPassword(env, password)) {
           throw new CloveError('unauthenticated', 'the user name or the password is wrong');
         }
         tries.clear(key);
         const former = request.cookies[SESSION_COOKIE];
-        if (former !== undefined) await registry.sessions.remove(tokenHash(former));
+        if (former !== undefined) await everybody.sessions.remove(tokenHash(former));
         const expires = await beginSession(found.id, reply);
         const { passwordHash: _passwordHash, ...user } = found;
         request.user = { ...user, via: 'session', scope: 'write', expiresAt: expires.toISOString() };
@@ -108,7 +111,7 @@ export const sessionRoutes =
       },
       async (request, reply) => {
         const token = request.cookies[SESSION_COOKIE];
-        if (token !== undefined) await registry.sessions.remove(tokenHash(token));
+        if (token !== undefined) await request.registry.sessions.remove(tokenHash(token));
         return reply.clearCookie(SESSION_COOKIE, cookie).code(204).send(null);
       },
     );
@@ -145,12 +148,12 @@ export const sessionRoutes =
         const { id, username } = userOf(request);
         const key = count(request, reply, username);
         refuseFixedPassword(env, username);
-        const found = await registry.users.find(username);
+        const found = await request.registry.users.find(username);
         if (!(await checkPassword(found?.passwordHash, request.body.current))) {
           throw new CloveError('invalid-input', 'this is not your present password', { pointer: '/current' });
         }
         tries.clear(key);
-        await registry.users.update(id, { passwordHash: await hashPassword(request.body.password) });
+        await request.registry.users.update(id, { passwordHash: await hashPassword(request.body.password) });
         // the session goes on under another token: whoever knew the one before is out
         if (request.sessionHash !== null) await beginSession(id, reply);
         return reply.code(204).send(null);
@@ -169,7 +172,7 @@ export const sessionRoutes =
         },
       },
       async (request, reply) => {
-        await registry.sessions.removeAll(userOf(request).id);
+        await request.registry.sessions.removeAll(userOf(request).id);
         return reply.clearCookie(SESSION_COOKIE, cookie).code(204).send(null);
       },
     );
@@ -188,13 +191,12 @@ export const sessionRoutes =
       },
       async (request, reply) =>
         once(
-          gateway,
           request,
           reply,
           hashOf(request.body),
           async () => {
             const secret = `clv_${newToken()}`;
-            const key = await registry.apiKeys.create(userOf(request).id, {
+            const key = await request.registry.apiKeys.create(userOf(request).id, {
               ...request.body,
               expiresAt: endOf(userOf(request), request.body.expiresAt),
               prefix: secret.slice(0, 12),
@@ -217,7 +219,7 @@ export const sessionRoutes =
           response: { 200: json('All keys, newest first, revoked ones too', ApiKeys), ...guarded() },
         },
       },
-      async (request) => ({ items: await registry.apiKeys.list(userOf(request).id) }),
+      async (request) => ({ items: await request.registry.apiKeys.list(userOf(request).id) }),
     );
 
     app.delete(
@@ -233,7 +235,7 @@ export const sessionRoutes =
         },
       },
       async (request, reply) => {
-        await registry.apiKeys.revoke(userOf(request).id, request.params.id);
+        await request.registry.apiKeys.revoke(userOf(request).id, request.params.id);
         return reply.code(204).send(null);
       },
     );

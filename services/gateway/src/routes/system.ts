@@ -3,7 +3,7 @@ import { CloveError } from '@clove/contracts';
 import { inTime } from '@clove/runtime';
 import type { ArtifactStore } from '@clove/store';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Gateway } from '../gateway.js';
+import type { Installation } from '../gateway.js';
 import { Health, json, problems } from '../schemas.js';
 
 async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
@@ -14,7 +14,7 @@ async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
 
 /** Probes for orchestrators. */
 export const systemRoutes =
-  ({ registry, producer, artifacts }: Gateway): FastifyPluginAsyncZod =>
+  ({ registry, producer, artifacts }: Installation): FastifyPluginAsyncZod =>
   async (app) => {
     const tags = ['system'];
 

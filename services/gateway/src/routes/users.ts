@@ -10,7 +10,7 @@ import { bodies, guarded, json, noContent, pages, params, queries } from '../sch
 export const userRoutes =
   (gateway: Gateway): FastifyPluginAsyncZod =>
   async (app) => {
-    const { env, registry } = gateway;
+    const { env } = gateway;
     const tags = ['users'];
     const config = { role: 'admin' } as const;
 
@@ -26,7 +26,7 @@ export const userRoutes =
           response: { 200: json('One page', pages.UserPage), ...guarded('invalid-input') },
         },
       },
-      async (request) => registry.users.list(request.query),
+      async (request) => request.registry.users.list(request.query),
     );
 
     app.post(
@@ -42,9 +42,9 @@ export const userRoutes =
         },
       },
       async (request, reply) =>
-        once(gateway, request, reply, hashOf(request.body), async () => {
+        once(request, reply, hashOf(request.body), async () => {
           const { password, ...user } = request.body;
-          const made = await registry.users.create({ ...user, passwordHash: await hashPassword(password) });
+          const made = await request.registry.users.create({ ...user, passwordHash: await hashPassword(password) });
           return { status: 201, body: made, location: `/v1/users/${made.id}` };
         }),
     );
@@ -61,7 +61,7 @@ export const userRoutes =
           response: { 200: json('The user', User), ...guarded('not-found') },
         },
       },
-      async (request) => registry.users.get(request.params.id),
+      async (request) => request.registry.users.get(request.params.id),
     );
 
     app.patch(
@@ -81,12 +81,12 @@ export const userRoutes =
       },
       async (request) => {
         const { password, ...change } = request.body;
-        const user = await registry.users.get(request.params.id);
+        const user = await request.registry.users.get(request.params.id);
         if (user.id === userOf(request).id && (change.disabled === true || change.role !== undefined)) {
           throw new CloveError('conflict', 'nobody can disable or demote themselves: ask another administrator');
         }
         if (password !== undefined) refuseFixedPassword(env, user.username);
-        return registry.users.update(user.id, {
+        return request.registry.users.update(user.id, {
           ...change,
           ...(password === undefined ? {} : { passwordHash: await hashPassword(password) }),
         });
@@ -106,8 +106,8 @@ export const userRoutes =
         },
       },
       async (request, reply) => {
-        const { id } = await registry.users.get(request.params.id);
-        await registry.sessions.removeAll(id);
+        const { id } = await request.registry.users.get(request.params.id);
+        await request.registry.sessions.removeAll(id);
         return reply.code(204).send(null);
       },
     );

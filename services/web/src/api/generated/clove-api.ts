@@ -13,6 +13,7 @@ export const addTagTypes = [
   "jobs",
   "users",
   "audit",
+  "tenants",
 ] as const;
 const injectedRtkApi = api
   .enhanceEndpoints({
@@ -624,6 +625,29 @@ const injectedRtkApi = api
         }),
         providesTags: ["audit"],
       }),
+      listTenants: build.query<ListTenantsApiResponse, ListTenantsApiArg>({
+        query: (queryArg) => ({
+          url: `/v1/tenants`,
+          params: {
+            cursor: queryArg.cursor,
+            limit: queryArg.limit,
+          },
+        }),
+        providesTags: ["tenants"],
+      }),
+      createTenant: build.mutation<CreateTenantApiResponse, CreateTenantApiArg>(
+        {
+          query: (queryArg) => ({
+            url: `/v1/tenants`,
+            method: "POST",
+            body: queryArg.createTenant,
+            headers: {
+              "Idempotency-Key": queryArg["Idempotency-Key"],
+            },
+          }),
+          invalidatesTags: ["tenants"],
+        },
+      ),
     }),
     overrideExisting: false,
   });
@@ -984,6 +1008,17 @@ export type ListAuditApiArg = {
   /** a model also finds what was done to its versions and aliases */
   resourceId?: string;
 };
+export type ListTenantsApiResponse = /** status 200 One page */ TenantPage;
+export type ListTenantsApiArg = {
+  cursor?: string;
+  limit?: number;
+};
+export type CreateTenantApiResponse = /** status 201 The tenant */ Tenant;
+export type CreateTenantApiArg = {
+  /** The same key with the same request gets the first answer again, and nothing is done twice */
+  "Idempotency-Key"?: string;
+  createTenant: CreateTenant;
+};
 export type Health = {
   status: "ok";
 };
@@ -1022,6 +1057,10 @@ export type KeyScope = "read" | "write";
 export type Me = {
   id: string;
   username: string;
+  tenant: {
+    id: string;
+    name: string;
+  };
   role: Role;
   /** set: the user cannot sign in and the keys of the user do not work */
   disabledAt: string | null;
@@ -2355,6 +2394,10 @@ export type JobLog = {
 export type User = {
   id: string;
   username: string;
+  tenant: {
+    id: string;
+    name: string;
+  };
   role: Role;
   /** set: the user cannot sign in and the keys of the user do not work */
   disabledAt: string | null;
@@ -2375,6 +2418,7 @@ export type UpdateUser = {
   password?: string | undefined;
 };
 export type AuditResource =
+  | "tenant"
   | "user"
   | "api-key"
   | "session"
@@ -2407,6 +2451,22 @@ export type AuditEntry = {
 export type AuditPage = {
   items: AuditEntry[];
   next: string | null;
+};
+export type Tenant = {
+  id: string;
+  name: string;
+  createdAt: string;
+};
+export type TenantPage = {
+  items: Tenant[];
+  next: string | null;
+};
+export type CreateTenant = {
+  name: string;
+  admin: {
+    username: string;
+    password: string;
+  };
 };
 export const {
   useGetHealthQuery,
@@ -2469,4 +2529,6 @@ export const {
   useUpdateUserMutation,
   useEndUserSessionsMutation,
   useListAuditQuery,
+  useListTenantsQuery,
+  useCreateTenantMutation,
 } = injectedRtkApi;
