@@ -65,7 +65,13 @@ export const GatewayEnv = ServiceEnv.extend({
 export type GatewayEnv = z.infer<typeof GatewayEnv>;
 
 export const WorkerEnv = ServiceEnv.extend({
-  CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1).describe('jobs at once in this process'),
+  CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('long jobs at once in this process, and as many short ones beside them'),
   SCRATCH_DIR: z
     .string()
     .optional()

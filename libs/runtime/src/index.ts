@@ -8,6 +8,7 @@ export { connectRedis, type QueueOptions } from './redis.js';
 export { createProducer, reconcile, type Producer, type QueueCounts, type QueuedJob } from './producer.js';
 export {
   startWorker,
+  startWorkers,
   type Handlers,
   type JobContext,
   type JobLedger,

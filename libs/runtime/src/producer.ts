@@ -10,10 +10,12 @@ import {
   Reply,
 } from '@clove/contracts';
 import { FlowProducer, Queue, QueueEvents, type JobsOptions } from 'bullmq';
-import { DEFAULT_PREFIX, QUESTIONS, connectRedis, replyKey, type QueueOptions } from './redis.js';
+import { DEFAULT_PREFIX, QUESTIONS, connectRedis, queueNameOf, replyKey, type QueueOptions } from './redis.js';
 
 /** One queued delivery of a job: what `ledger.waiting()` lists and `enqueue` puts into the queue. */
-export type QueuedJob = { [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number } }[JobKind];
+export type QueuedJob = {
+  [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number; short: boolean };
+}[JobKind];
 
 /** Jobs of each queue by what the queue will do with them. */
 export type QueueCounts = Record<QueueName, { waiting: number; active: number; delayed: number; failed: number }>;
@@ -26,8 +28,13 @@ export interface Producer {
   /**
    * Queues one delivery of a job, under the id `JOB-ATTEMPT`; a second call for the same pair does nothing.
    * With `after`, that job is queued too and this one waits until it has ended, whatever its end.
+   * @param o.short among the short jobs, which do not wait for the others; the same for every call for a pair
    */
-  enqueue<K extends JobKind>(kind: K, payload: JobPayload<K>, o: { attempt: number; after?: QueuedJob }): Promise<void>;
+  enqueue<K extends JobKind>(
+    kind: K,
+    payload: JobPayload<K>,
+    o: { attempt: number; short?: boolean; after?: QueuedJob },
+  ): Promise<void>;
   /** Takes a delivery out of the queue; one that is being worked on, or is not there, is left alone. */
   remove(kind: JobKind, jobId: string, attempt: number): Promise<void>;
   /** True while the queue holds the delivery and has not ended it. */
@@ -63,10 +70,10 @@ export const deliveryOptions = (attempts: number): Pick<JobsOptions, 'attempts' 
   backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
 });
 
-async function countsOf(queue: Queue): Promise<QueueCounts[QueueName]> {
-  const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
-  const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts;
-  return { waiting, active, delayed, failed };
+async function countsOf(queues: readonly Queue[]): Promise<QueueCounts[QueueName]> {
+  const all = await Promise.all(queues.map((queue) => queue.getJobCounts('waiting', 'active', 'delayed', 'failed')));
+  const sum = (state: string): number => all.reduce((total, counts) => total + (counts[state] ?? 0), 0);
+  return { waiting: sum('waiting'), active: sum('active'), delayed: sum('delayed'), failed: sum('failed') };
 }
 
 /** A producer for one process; it keeps one connection (and one more once it asks questions) until `close`. */
@@ -75,11 +82,14 @@ export function createProducer(o: QueueOptions): Producer {
   const prefix = o.prefix ?? DEFAULT_PREFIX;
   const versioned = (payload: object) => ({ ...payload, version: o.version ?? JOB_VERSION });
   const queueOf = (name: string): Queue => new Queue(name, { connection, prefix }).on('error', () => {});
-  const queues: Record<QueueName, Queue> = {
-    ingest: queueOf('ingest'),
-    train: queueOf('train'),
-    score: queueOf('score'),
+  const pairOf = (name: QueueName) => [false, true].map((short) => queueOf(queueNameOf(name, short)));
+  /** The queue of long jobs and that of short ones. */
+  const queues: Record<QueueName, Queue[]> = {
+    ingest: pairOf('ingest'),
+    train: pairOf('train'),
+    score: pairOf('score'),
   };
+  const queuesOf = (kind: JobKind): Queue[] => queues[JOBS[kind].queue];
   const questions = queueOf(QUESTIONS);
   const flows = new FlowProducer({ connection, prefix }).on('error', () => {});
   const asked = new Map<string, (failure?: CloveError) => void>();
@@ -104,23 +114,24 @@ export function createProducer(o: QueueOptions): Producer {
   };
 
   return {
-    enqueue: (kind, payload, { attempt, after }) =>
+    enqueue: (kind, payload, { attempt, short = false, after }) =>
       within(LIMIT_MS, async () => {
         const opts = optionsOf(kind, payload.jobId, attempt);
+        const name = queueNameOf(JOBS[kind].queue, short);
         if (after === undefined) {
-          await queues[JOBS[kind].queue].add(kind, versioned(payload), opts);
+          await queuesOf(kind)[short ? 1 : 0]!.add(kind, versioned(payload), opts);
           return;
         }
         const first = optionsOf(after.kind, after.payload.jobId, after.attempt);
         await flows.add({
           name: kind,
-          queueName: JOBS[kind].queue,
+          queueName: name,
           data: versioned(payload),
           opts,
           children: [
             {
               name: after.kind,
-              queueName: JOBS[after.kind].queue,
+              queueName: queueNameOf(JOBS[after.kind].queue, after.short),
               data: versioned(after.payload),
               opts: { ...first, ignoreDependencyOnFailure: true },
             },
@@ -129,12 +140,14 @@ export function createProducer(o: QueueOptions): Producer {
       }),
     remove: (kind, jobId, attempt) =>
       within(LIMIT_MS, async () => {
-        await queues[JOBS[kind].queue].remove(idOf(jobId, attempt), { removeChildren: false });
+        const id = idOf(jobId, attempt);
+        await Promise.all(queuesOf(kind).map((queue) => queue.remove(id, { removeChildren: false })));
       }),
     has: (kind, jobId, attempt) =>
       within(LIMIT_MS, async () => {
-        const state = await queues[JOBS[kind].queue].getJobState(idOf(jobId, attempt));
-        return state !== 'completed' && state !== 'failed' && state !== 'unknown';
+        const id = idOf(jobId, attempt);
+        const states = await Promise.all(queuesOf(kind).map((queue) => queue.getJobState(id)));
+        return states.some((state) => state !== 'completed' && state !== 'failed' && state !== 'unknown');
       }),
     counts: () =>
       within(LIMIT_MS, async () => {
@@ -218,11 +231,11 @@ async function within<T>(limitMs: number, call: () => Promise<T>): Promise<T> {
  */
 export async function reconcile(producer: Producer, waiting: readonly QueuedJob[]): Promise<number> {
   let count = 0;
-  for (const { kind, payload, attempt } of waiting) {
+  for (const { kind, payload, attempt, short } of waiting) {
     if (await producer.has(kind, payload.jobId, attempt)) continue;
     // A delivery that the queue has ended may still lie there under the same id.
     await producer.remove(kind, payload.jobId, attempt);
-    await producer.enqueue(kind, payload, { attempt });
+    await producer.enqueue(kind, payload, { attempt, short });
     count += 1;
   }
   return count;

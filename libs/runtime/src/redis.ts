@@ -1,3 +1,4 @@
+import type { QueueName } from '@clove/contracts';
 import type { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Logger } from './logger.js';
@@ -11,6 +12,9 @@ export type QueueOptions = {
 };
 
 export const DEFAULT_PREFIX = 'clove';
+
+/** Short jobs have a queue beside that of the others, and a worker of their own in each process: see `startWorkers`. */
+export const queueNameOf = (queue: QueueName, short: boolean): string => (short ? `${queue}-short` : queue);
 
 /** The queue of short questions to scorers; see `Producer.ask`. */
 export const QUESTIONS = 'questions';

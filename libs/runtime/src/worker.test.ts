@@ -15,7 +15,15 @@ import { createLogger } from './logger.js';
 import { createProducer, reconcile } from './producer.js';
 import { startAnswering } from './questions.js';
 import { connectRedis } from './redis.js';
-import { startWorker, type Handlers, type JobContext, type JobLedger, type Moves, type WorkerHost } from './worker.js';
+import {
+  startWorker,
+  startWorkers,
+  type Handlers,
+  type JobContext,
+  type JobLedger,
+  type Moves,
+  type WorkerHost,
+} from './worker.js';
 
 const redisUrl = inject('redisUrl');
 const prefix = `t-${randomUUID()}`;
@@ -444,7 +452,7 @@ describe('the producer', () => {
       const [first, second] = [ingestJob(), predictJob()];
       await producer.enqueue('predict', second, {
         attempt: 1,
-        after: { kind: 'ingest', payload: first, attempt: 1 },
+        after: { kind: 'ingest', payload: first, attempt: 1, short: false },
       });
       const scorer = startWorker({
         redisUrl,
@@ -477,12 +485,50 @@ describe('the producer', () => {
 
   test('removing a job with `after` leaves that one in the queue', async () => {
     const [first, second] = [ingestJob(), predictJob()];
-    const after = { kind: 'ingest', payload: first, attempt: 1 } as const;
+    const after = { kind: 'ingest', payload: first, attempt: 1, short: true } as const;
     await producer.enqueue('predict', second, { attempt: 1, after });
     await producer.remove('predict', second.jobId, 1);
     expect(await producer.has('predict', second.jobId, 1)).toBe(false);
     expect(await producer.has('ingest', first.jobId, 1)).toBe(true);
     await producer.remove('ingest', first.jobId, 1);
+  });
+
+  test('short jobs end while a long one is under way, and long ones go on while short ones wait', async () => {
+    const ledger = new MemoryLedger();
+    const [long, nextLong, short, nextShort] = [ingestJob(), ingestJob(), ingestJob(), ingestJob()];
+    const ended = (job: { jobId: string }) => until(() => ledger.status.get(job.jobId) === 'succeeded');
+    const release = new Map<string, () => void>();
+    const started: string[] = [];
+    const host = startWorkers({
+      redisUrl,
+      prefix,
+      service: 'ingester',
+      queue: 'ingest',
+      ledger,
+      logger,
+      concurrency: 1,
+      handlers: () => ({
+        ingest: ({ jobId }) => {
+          started.push(jobId);
+          return new Promise((resolve) => release.set(jobId, resolve));
+        },
+      }),
+    });
+    hosts.push(host);
+    for (const job of [long, nextLong]) await producer.enqueue('ingest', job, { attempt: 1 });
+    for (const job of [short, nextShort]) await producer.enqueue('ingest', job, { attempt: 1, short: true });
+    expect(await producer.has('ingest', nextShort.jobId, 1)).toBe(true);
+    await until(() => release.has(long.jobId) && release.has(short.jobId));
+    release.get(short.jobId)!();
+    await ended(short);
+    await until(() => release.has(nextShort.jobId));
+    expect(started).not.toContain(nextLong.jobId);
+    expect((await producer.counts()).ingest).toMatchObject({ active: 2, waiting: 1 });
+    release.get(long.jobId)!();
+    await until(() => release.has(nextLong.jobId));
+    expect(ledger.status.get(nextShort.jobId)).toBe('running');
+    for (const job of [nextShort, nextLong]) release.get(job.jobId)!();
+    for (const job of [long, nextLong, nextShort]) await ended(job);
   });
 
   test('reconcile puts back what the queue lost or ended early, and nothing else', async () => {
@@ -494,7 +540,9 @@ describe('the producer', () => {
     await until(async () => !(await producer.has('ingest', ended.jobId, 1)));
     await host.close();
     await producer.enqueue('ingest', held, { attempt: 1 });
-    const waiting = [held, lost, ended].map((payload) => ({ kind: 'ingest', payload, attempt: 1 }) as const);
+    const waiting = [held, lost, ended].map(
+      (payload, n) => ({ kind: 'ingest', payload, attempt: 1, short: n === 1 }) as const,
+    );
     expect(await reconcile(producer, waiting)).toBe(2);
     expect(await reconcile(producer, waiting)).toBe(0);
     expect((await producer.counts()).ingest.waiting).toBe(3);

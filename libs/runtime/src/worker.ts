@@ -17,7 +17,7 @@ import {
 import { DelayedError, Queue, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Logger } from './logger.js';
 import { deliveryOptions } from './producer.js';
-import { DEFAULT_PREFIX, connectRedis, reportErrors, type QueueOptions } from './redis.js';
+import { DEFAULT_PREFIX, connectRedis, queueNameOf, reportErrors, type QueueOptions } from './redis.js';
 
 /** Postgres is the truth about a job; the worker host writes it through this. */
 export interface JobLedger extends Moves {
@@ -97,6 +97,8 @@ export interface WorkerHost {
 export type WorkerOptions<Q extends QueueName> = QueueOptions & {
   service: string;
   queue: Q;
+  /** takes the short jobs of the queue in place of the long ones */
+  short?: boolean;
   handlers: Handlers<Q>;
   ledger: JobLedger;
   /** Removes what is left of a job that will not go on: failed for good, cancelled, or over when it was delivered. */
@@ -163,7 +165,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   const handled = new WeakSet<Job>();
   // One handler per kind; which payload it takes is checked by the schema of that kind just before the call.
   const handlers: Partial<Record<Delivery['kind'], (payload: never, ctx: ParentContext) => Promise<void>>> = o.handlers;
-  const queue = new Queue(o.queue, { connection, prefix: o.prefix ?? DEFAULT_PREFIX }).on('error', () => {});
+  const queueName = queueNameOf(o.queue, o.short ?? false);
+  const queue = new Queue(queueName, { connection, prefix: o.prefix ?? DEFAULT_PREFIX }).on('error', () => {});
 
   const end = (task: Active, ended: Active['ended'], reason: CloveError) => {
     if (task.ended !== 'no') return;
@@ -335,7 +338,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     throw failure.retryable ? error : new UnrecoverableError(failure.message);
   };
 
-  const worker = new Worker<unknown, void>(o.queue, (job, token) => work(job, token), {
+  const worker = new Worker<unknown, void>(queueName, (job, token) => work(job, token), {
     connection,
     prefix: o.prefix ?? DEFAULT_PREFIX,
     concurrency: o.concurrency,
@@ -379,6 +382,26 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       }
       clearInterval(beats);
       connection.disconnect();
+    },
+  };
+}
+
+/**
+ * A worker for the long jobs of a queue and one for the short ones, each with `concurrency` at once: short jobs never wait for
+ * long ones, and however many short ones come, long ones go on.
+ * @param o.handlers makes the handlers of either
+ */
+export function startWorkers<Q extends QueueName>({
+  handlers,
+  ...o
+}: Omit<WorkerOptions<Q>, 'handlers' | 'short'> & { handlers: (short: boolean) => Handlers<Q> }): WorkerHost {
+  const hosts = [false, true].map((short) => startWorker({ ...o, short, handlers: handlers(short) }));
+  return {
+    ready: async () => {
+      await Promise.all(hosts.map((host) => host.ready()));
+    },
+    close: async () => {
+      await Promise.all(hosts.map((host) => host.close()));
     },
   };
 }

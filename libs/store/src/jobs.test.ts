@@ -261,6 +261,7 @@ describe('what should be in the queue', () => {
       kind: 'predict',
       attempt: 1,
       payload: { jobId: job.id, requestId: 'r', predictionId: prediction.id },
+      short: true,
     });
   });
 });

@@ -6,6 +6,7 @@ import { logJob, sameButFigures } from './job-log.js';
 import { lockJob, moveJob } from './job-moves.js';
 import { page } from './paging.js';
 import type { Jobs, QueuedJob } from './registry.js';
+import { isShort } from './short-jobs.js';
 import { ofTenant } from './tenancy.js';
 
 /** After this long without a beat the worker of a running job is taken for lost. Beats come once a second. */
@@ -192,8 +193,8 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
 
     waiting: async () => {
       // A prediction from an upload waits for its dataset: until then it is not the queue's.
-      const rows = await db.$queryRaw<QueuedRow[]>`
-        SELECT j.id, j.kind, j.resource_id AS "resourceId", j.request_id AS "requestId", j.delivery
+      const rows = await db.$queryRaw<(QueuedRow & { short: boolean })[]>`
+        SELECT j.id, j.kind, j.resource_id AS "resourceId", j.request_id AS "requestId", j.delivery, ${isShort} AS short
         FROM jobs j
         LEFT JOIN predictions p ON p.job_id = j.id
         LEFT JOIN datasets d ON d.id = p.dataset_id
@@ -204,7 +205,14 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
           AND ${ofTenant(db, 'j')}
         ORDER BY j.created_at, j.id
         LIMIT ${WAITING_LIMIT}`;
-      return rows.map(toQueued);
+      return rows.map((row) => ({ ...toQueued(row), short: row.short }));
+    },
+
+    isShort: async (id) => {
+      const [row] = await db.$queryRaw<{ short: boolean }[]>`
+        SELECT ${isShort} AS short FROM jobs j WHERE j.id = ${id} AND ${ofTenant(db, 'j')}`;
+      if (row === undefined) throw notFound('job', id);
+      return row.short;
     },
 
     start: (jobId, worker) =>

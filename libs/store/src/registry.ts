@@ -87,7 +87,9 @@ export interface Jobs {
    * Jobs that should be in the queue, oldest first: queued ones, and running ones whose worker has given no sign of
    * life for a minute. The reconciler puts back what the queue has lost.
    */
-  waiting(): Promise<QueuedJob[]>;
+  waiting(): Promise<(QueuedJob & { short: boolean })[]>;
+  /** Whether it belongs among the short ones in the queue; see short-jobs.ts. Always the same for one job. */
+  isShort(id: string): Promise<boolean>;
 
   // What a worker host writes; the same shape as the runtime's JobLedger. All but `start` is of one attempt: where that is
   // over, since the job has ended or another worker has it, nothing is written, and the answer is false or `lost`.

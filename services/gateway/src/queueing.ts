@@ -14,8 +14,10 @@ export async function enqueue(
   { kind, payload, attempt }: QueuedJob,
   after?: QueuedJob,
 ): Promise<void> {
+  const isShort = (job: { jobId: string }) => request.registry.jobs.isShort(job.jobId);
   try {
-    await producer.enqueue(kind, payload, { attempt, ...(after === undefined ? {} : { after }) });
+    const first = after === undefined ? {} : { after: { ...after, short: await isShort(after.payload) } };
+    await producer.enqueue(kind, payload, { attempt, short: await isShort(payload), ...first });
   } catch (error) {
     request.log.error(
       { err: error, jobId: payload.jobId },

@@ -1,7 +1,7 @@
 /** Process entry of the ingester. */
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorkers } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { ingestHandler } from './handler.js';
 
@@ -14,11 +14,11 @@ async function main(): Promise<void> {
   const scratch = await openScratch(env.SCRATCH_DIR ?? tmpdir());
   const scratchDir = scratch.folder;
   const registry = openRegistry(env.DATABASE_URL);
-  const worker = startWorker({
+  const worker = startWorkers({
     redisUrl: env.REDIS_URL,
     service: SERVICE,
     queue: 'ingest',
-    handlers: {
+    handlers: () => ({
       ingest: ingestHandler({
         registry,
         artifacts: openArtifacts(env.ARTIFACTS_DIR),
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
         threads: env.THREADS,
         customerSecret: env.CUSTOMER_ID_SECRET,
       }),
-    },
+    }),
     ledger: registry.jobs,
     logger,
     concurrency: env.CONCURRENCY,

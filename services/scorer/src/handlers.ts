@@ -33,7 +33,7 @@ export type ScorerContext = {
   shardRows: number;
   /** native threads of one job */
   threads: number;
-  /** where jobs are computed; as many as `threads` */
+  /** where jobs are computed; as many as `threads` for long jobs */
   lanes: Lanes;
 };
 

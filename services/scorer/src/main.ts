@@ -8,7 +8,7 @@ import {
   parseEnv,
   serveWorkerHealth,
   startAnswering,
-  startWorker,
+  startWorkers,
 } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { answer } from './answering.js';
@@ -30,22 +30,25 @@ async function main(): Promise<void> {
   const { MEMORY_LIMIT_BYTES: memoryLimitBytes, REDIS_URL: redisUrl } = env;
   const threads = threadsOf(env.THREADS);
   const lanes = openLanes(threads);
+  // a short job waits for no piece of a long one
+  const shortLanes = openLanes(env.CONCURRENCY);
   const registry = openRegistry(env.DATABASE_URL);
   const artifacts = openArtifacts(env.ARTIFACTS_DIR);
   const scoring = new ScoringThread({ artifactsDir: env.ARTIFACTS_DIR, openModels: OPEN_MODELS });
-  const worker = startWorker({
+  const worker = startWorkers({
     redisUrl,
     service: SERVICE,
     queue: 'score',
-    handlers: scoreHandlers({
-      registry,
-      artifacts,
-      scratchDir,
-      memoryLimitBytes,
-      threads,
-      lanes,
-      shardRows: env.SHARD_ROWS,
-    }),
+    handlers: (short) =>
+      scoreHandlers({
+        registry,
+        artifacts,
+        scratchDir,
+        memoryLimitBytes,
+        threads,
+        lanes: short ? shortLanes : lanes,
+        shardRows: env.SHARD_ROWS,
+      }),
     ledger: registry.jobs,
     discard: discardShards(artifacts),
     logger,
@@ -62,7 +65,7 @@ async function main(): Promise<void> {
   onShutdown(logger, async () => {
     await health?.close();
     await Promise.all([worker.close(), answering.close()]);
-    await Promise.all([scoring.close(), lanes.close()]);
+    await Promise.all([scoring.close(), lanes.close(), shortLanes.close()]);
     await registry.close();
     await scratch.close();
   });

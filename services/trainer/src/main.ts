@@ -1,7 +1,7 @@
 /** Process entry of the trainer. */
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorker } from '@clove/runtime';
+import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorkers } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { type TrainerContext, discardCheckpoint, trainHandler } from './handler.js';
 import { leaderboardHandler } from './leaderboard-handler.js';
@@ -23,11 +23,11 @@ async function main(): Promise<void> {
     memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
     threads: env.THREADS,
   };
-  const worker = startWorker({
+  const worker = startWorkers({
     redisUrl: env.REDIS_URL,
     service: SERVICE,
     queue: 'train',
-    handlers: { train: trainHandler(context), leaderboard: leaderboardHandler(context) },
+    handlers: () => ({ train: trainHandler(context), leaderboard: leaderboardHandler(context) }),
     ledger: registry.jobs,
     discard: discardCheckpoint(context.artifacts),
     logger,
