@@ -5,8 +5,9 @@ import { JobStatus } from './job-status.js';
 export * from './job-status.js';
 
 /**
- * Version of what the queues carry. It grows with a change that a worker of the version before would misunderstand; the
- * producer writes it beside each payload. A worker leaves what is newer than itself to workers that know it.
+ * Version of what the queues carry: jobs, their parts, questions. It grows with a change that a worker of the version before
+ * would misunderstand, a new kind of job too; the producer writes it beside each payload. A worker leaves what is newer than
+ * itself to workers that know it. What each version looks like is kept in `libs/runtime/src/payloads`.
  */
 export const JOB_VERSION = 1;
 

@@ -178,7 +178,7 @@ export function createProducer(o: QueueOptions): Producer {
             following = undefined;
             throw error;
           }));
-          await questions.add('question', payload, { jobId, removeOnComplete: true, removeOnFail: true });
+          await questions.add('question', versioned(payload), { jobId, removeOnComplete: true, removeOnFail: true });
           sent = true;
           return answered;
         };

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { QuestionPayload, type Reply } from '@clove/contracts';
-import { Worker } from 'bullmq';
+import { JOB_VERSION, QuestionPayload, type Reply } from '@clove/contracts';
+import { DelayedError, Worker } from 'bullmq';
 import type { Logger } from './logger.js';
 import { DEFAULT_PREFIX, QUESTIONS, connectRedis, replyKey, reportErrors, type QueueOptions } from './redis.js';
+import { leaveToNewer } from './versions.js';
 import type { WorkerHost } from './worker.js';
 
 const CLOSE_LIMIT_MS = 10_000;
@@ -14,16 +15,19 @@ export type Answer = { ok: true; value: object } | Extract<Reply, { ok: false }>
 
 /**
  * Answers the questions that `producer.ask` sends. Where `answer` throws, the asker gets an `internal` error. Any number of
- * scorers share the questions.
+ * scorers share the questions. One of a newer version than this scorer's goes back for others to take; where there are none
+ * that know it, its time runs out.
  */
 export function startAnswering(
   o: QueueOptions & { logger: Logger; concurrency: number; answer: (payload: QuestionPayload) => Promise<Answer> },
 ): WorkerHost {
   const connection = connectRedis(o.redisUrl);
   const prefix = o.prefix ?? DEFAULT_PREFIX;
+  const version = o.version ?? JOB_VERSION;
   const worker = new Worker<unknown, void>(
     QUESTIONS,
-    async (job) => {
+    async (job, token) => {
+      if ((await leaveToNewer(job, token, version)) !== undefined) throw new DelayedError();
       const payload = QuestionPayload.parse(job.data);
       try {
         const reply = JSON.stringify(await o.answer(payload));

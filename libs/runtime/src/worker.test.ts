@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import {
   CloveError,
+  JOBS,
+  JOB_PARTS,
   JOB_VERSION,
+  QuestionPayload,
   type JobError,
   type JobPayload,
   type JobStatus,
-  type QuestionPayload,
   type ShardStep,
   type ShardPayload,
 } from '@clove/contracts';
@@ -417,6 +420,83 @@ describe('versions of what the queue carries', () => {
   });
 });
 
+type Kept = Record<string, { queue: string; data: Record<string, unknown> }>;
+const kept = (version: number): Kept =>
+  JSON.parse(readFileSync(new URL(`payloads/v${version}.json`, import.meta.url), 'utf8')) as Kept;
+/** Every version that there has been, as a gateway of it wrote to the queues. */
+const KEPT = Array.from({ length: JOB_VERSION }, (_, n) => [n + 1, kept(n + 1)] as const);
+const bare = ({ version: _version, ...payload }: Record<string, unknown>) => payload;
+
+describe('what the gateways of each version have queued', () => {
+  test.each(KEPT)('version %d: is taken by the workers of today as it was meant', async (version, deliveries) => {
+    const home = `${prefix}-v${version}`;
+    const seen: Record<string, unknown> = {};
+    const ledger = new MemoryLedger();
+    const take = (kind: string) => async (payload: object) => {
+      seen[kind] = payload;
+    };
+    const common = { redisUrl, prefix: home, ledger, logger, concurrency: 1, service: 'test' };
+    hosts.push(
+      startWorker({ ...common, queue: 'ingest', handlers: { ingest: take('ingest') } }),
+      startWorker({ ...common, queue: 'train', handlers: { train: take('train'), leaderboard: take('leaderboard') } }),
+      startWorker({
+        ...common,
+        queue: 'score',
+        handlers: {
+          evaluate: take('evaluate'),
+          predict: take('predict'),
+          import: take('import'),
+          shard: take('shard'),
+        },
+      }),
+      startAnswering({
+        ...common,
+        answer: async (payload) => {
+          seen[payload.question.type === 'score' ? 'question of a score' : 'question of rows'] = payload;
+          return { ok: true, value: {} };
+        },
+      }),
+    );
+    ledger.status.set(String(deliveries['shard']!.data['jobId']), 'running');
+    const connection = connectRedis(redisUrl);
+    for (const [kind, { queue, data }] of Object.entries(deliveries)) {
+      const name = kind.startsWith('question') ? 'question' : kind;
+      await new Queue(queue, { connection, prefix: home }).add(name, data);
+    }
+    await until(() => Object.keys(seen).length === Object.keys(deliveries).length);
+    expect(seen).toEqual(Object.fromEntries(Object.entries(deliveries).map(([kind, { data }]) => [kind, bare(data)])));
+    connection.disconnect();
+  });
+
+  test('the file of the present version holds all that there is, and just that: a change means a new version, and a file of it', async () => {
+    const deliveries = kept(JOB_VERSION);
+    const jobs = { ...JOBS, ...JOB_PARTS };
+    expect(
+      Object.keys(deliveries)
+        .filter((kind) => !kind.startsWith('question'))
+        .toSorted(),
+    ).toEqual(Object.keys(jobs).toSorted());
+    for (const [kind, { queue, payload }] of Object.entries(jobs)) {
+      expect(deliveries[kind]).toMatchObject({ queue, data: { version: JOB_VERSION } });
+      expect(Object.keys(bare(deliveries[kind]!.data)).toSorted()).toEqual(Object.keys(payload.shape).toSorted());
+    }
+    for (const kind of ['question of a score', 'question of rows']) {
+      const { data } = deliveries[kind]!;
+      expect(data).toEqual({ ...QuestionPayload.parse(data), version: JOB_VERSION });
+    }
+    // and what a gateway of today writes is of that form
+    const home = `${prefix}-now`;
+    const now = createProducer({ redisUrl, prefix: home });
+    const connection = connectRedis(redisUrl);
+    const job = predictJob();
+    await now.enqueue('predict', job, { attempt: 1 });
+    const queued = await new Queue('score', { connection, prefix: home }).getJob(`${job.jobId}-1`);
+    expect(queued!.data).toEqual({ ...job, version: JOB_VERSION });
+    connection.disconnect();
+    await now.close();
+  });
+});
+
 describe('the producer', () => {
   test('a second enqueue of the same delivery is a no-op, another attempt is not', async () => {
     const ledger = new MemoryLedger();
@@ -625,6 +705,41 @@ describe('questions', () => {
     await until(async () => (await queue.getWaitingCount()) === 0);
     await queue.close();
     connection.disconnect();
+  });
+});
+
+describe('a question of a newer gateway', () => {
+  const newer = createProducer({ redisUrl, prefix, version: JOB_VERSION + 1 });
+  afterAll(() => newer.close());
+  const answering = (version: number, answer: () => Promise<{ ok: true; value: object }>): void => {
+    hosts.push(startAnswering({ redisUrl, prefix, logger, concurrency: 1, version, answer }));
+  };
+
+  test('is left by an older scorer, and answered by a newer one', async () => {
+    const refused = vi.fn<() => Promise<{ ok: true; value: object }>>();
+    answering(JOB_VERSION, refused);
+    const reply = newer.ask(question(1), 20_000);
+    const connection = connectRedis(redisUrl);
+    const queue = new Queue('questions', { connection, prefix });
+    await until(async () => (await queue.getDelayedCount()) === 1);
+    answering(JOB_VERSION + 1, async () => ({ ok: true, value: { by: 'the newer' } }));
+    expect(await reply).toEqual({ ok: true, value: { by: 'the newer' } });
+    expect(refused).not.toHaveBeenCalled();
+    await queue.close();
+    connection.disconnect();
+  });
+
+  test('without a newer scorer ends `unavailable` after its time, and those of its own version are answered', async () => {
+    answering(JOB_VERSION, async () => ({ ok: true, value: { by: 'the older' } }));
+    const waits = newer.ask(question(1), 1500);
+    const [late, answered] = await Promise.allSettled([waits, producer.ask(question(2), 20_000)]);
+    expect(late).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
+    expect(answered).toEqual({ status: 'fulfilled', value: { ok: true, value: { by: 'the older' } } });
+  });
+
+  test('an older gateway, whose questions bear its version, is answered by a newer scorer', async () => {
+    answering(JOB_VERSION + 1, async () => ({ ok: true, value: { by: 'the newer' } }));
+    expect(await producer.ask(question(1), 20_000)).toEqual({ ok: true, value: { by: 'the newer' } });
   });
 });
 

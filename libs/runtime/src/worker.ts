@@ -6,7 +6,6 @@ import {
   JOB_PARTS,
   JOB_VERSION,
   JobKind,
-  JobVersion,
   type JobError,
   type JobPayload,
   type JobStatus,
@@ -18,6 +17,7 @@ import { DelayedError, Queue, UnrecoverableError, WaitingChildrenError, WaitingE
 import type { Logger } from './logger.js';
 import { deliveryOptions } from './producer.js';
 import { DEFAULT_PREFIX, connectRedis, queueNameOf, reportErrors, type QueueOptions } from './redis.js';
+import { leaveToNewer } from './versions.js';
 
 /** Postgres is the truth about a job; the worker host writes it through this. */
 export interface JobLedger extends Moves {
@@ -115,8 +115,7 @@ export type WorkerOptions<Q extends QueueName> = QueueOptions & {
 const BEAT_MS = 1000;
 /** After an abort, a handler has this long to end; `runInThread` needs at most 10 s of it. */
 const ABORT_LIMIT_MS = 15_000;
-/** A job that only newer workers understand is theirs to take after this long, and this worker takes none for longer. */
-const TOO_NEW_MS = 500;
+/** After a job that only newer workers understand, this worker takes none for so long, so that one of them can. */
 const STAND_BACK_MS = 5000;
 /** How often a job may lose its worker before it counts as one that kills workers. */
 const LOSSES = 2;
@@ -193,10 +192,9 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
 
   const work = async (job: Job<unknown, void>, token: string | undefined): Promise<void> => {
     handled.add(job);
-    const newer = JobVersion.safeParse(job.data).data?.version ?? 1;
-    if (newer > version) {
+    const newer = await leaveToNewer(job, token, version);
+    if (newer !== undefined) {
       o.logger.warn({ queueJob: job.id, version: newer }, 'a job of a newer version is left to workers that know it');
-      await job.moveToDelayed(Date.now() + TOO_NEW_MS, token);
       await worker.pause(true);
       clearTimeout(standingBack);
       standingBack = setTimeout(() => worker.resume(), STAND_BACK_MS);

@@ -81,13 +81,13 @@ export function supervise(o: {
         `${o.name} has ended unexpectedly (${code === null ? 'killed' : `exit code ${code}`}) and is started again. ` +
           `The end of ${current.logFile}:\n${lastWords}`,
       );
-      timer = setTimeout(() => {
-        void Promise.all(o.servers.map((server) => server.up())).then(() => {
-          if (wanted && child === current) child = begin();
-        });
-      }, pauseMs);
+      timer = setTimeout(() => void again(current), pauseMs);
     });
     return current;
+  };
+  const again = async (former: Child) => {
+    await Promise.all(o.servers.map((server) => server.up()));
+    if (wanted && child === former) child = begin();
   };
   let child = begin();
   const stop = async () => {
