@@ -134,6 +134,10 @@ export const ScoreResponse = z.object({
 });
 export type ScoreResponse = z.infer<typeof ScoreResponse>;
 
+/** What a scorer says to a `score` question. */
+export const Scored = ScoreResponse.omit({ model: true, version: true });
+export type Scored = z.infer<typeof Scored>;
+
 /** Body of `POST /v1/evaluations`: a version on another dataset that holds actual spend. */
 export const StartEvaluation = z.object({
   datasetId: idOf('ds'),

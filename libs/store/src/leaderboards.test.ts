@@ -59,7 +59,7 @@ describe('leaderboards', () => {
     ]);
     expect(two.versionId).toBe(one.versionId);
     expect(one).toMatchObject({ version: 1, report: ranking() });
-    const version = await registry.models.resolve('ranked');
+    const version = await registry.models.versionById((await registry.models.resolve('ranked')).id);
     expect(version).toMatchObject({ leaderboardId: leaderboard.id, runId: null, evaluation: report });
     expect(version.gates.map(({ gate, passed }) => [gate, passed])).toEqual([
       ['total-bias', true],

@@ -20,6 +20,7 @@ import { modelKey, ofTenant } from './tenancy.js';
 /** The alias that a plain model name stands for, where it is set. */
 export const CHAMPION = 'champion';
 const DIGITS = /^[0-9]+$/;
+const VersionName = ModelVersion.pick({ id: true, model: true, version: true });
 /** The largest number that the column holds. */
 const MAX_NUMBER = 2 ** 31 - 1;
 
@@ -214,14 +215,24 @@ export function openModels(db: Database): Models {
     versionById: (id) => findVersion(db, { id }, id),
 
     resolve: async (ref) => {
-      if (ModelVersion.shape.id.safeParse(ref).success) return findVersion(db, { id: ref }, ref);
-      const [name = '', word] = ref.split('@', 2);
-      if (word !== undefined && DIGITS.test(word)) return byNumber(name, Number(word));
-      const model = await get(db, name);
-      const number = model.aliases.find(({ alias }) => alias === (word ?? CHAMPION))?.number;
-      if (word === undefined) return byNumber(name, number ?? model.lastVersion);
-      if (number === undefined) throw notFound('model version', ref);
-      return byNumber(name, number);
+      const find = async (where: Prisma.ModelVersionWhereInput) => {
+        const select = { id: true, number: true, model: { select: { label: true } } } as const;
+        const row = await db.modelVersion.findFirst({ where, select, orderBy: { number: 'desc' } });
+        if (row === null) return null;
+        return shown(VersionName, { id: row.id, model: row.model.label, version: row.number }, `version (${row.id})`);
+      };
+      const wanted = (): Promise<Awaited<ReturnType<typeof find>>> | null => {
+        if (ModelVersion.shape.id.safeParse(ref).success) return find({ id: ref });
+        const [name = '', word] = ref.split('@', 2);
+        const model = { key: keyOf(db, name) };
+        const named = (alias: string) => find({ model, aliases: { some: { alias } } });
+        if (word === undefined) return named(CHAMPION).then((champion) => champion ?? find({ model }));
+        if (!DIGITS.test(word)) return named(word);
+        return Number(word) > MAX_NUMBER ? null : find({ model, number: Number(word) });
+      };
+      const found = await wanted();
+      if (found === null) throw notFound('model version', ref);
+      return found;
     },
 
     setAlias: async (name, alias, number, { force = false, movedBy = 'unknown', reason = '' } = {}) => {

@@ -255,8 +255,11 @@ export interface Models {
   versions(name: string, query: PageQuery): Promise<Page<ModelVersionSummary>>;
   version(name: string, number: number): Promise<ModelVersion>;
   versionById(id: string): Promise<ModelVersion>;
-  /** @param ref a version id, `name` (champion, or else the latest), `name@alias` or `name@number` */
-  resolve(ref: string): Promise<ModelVersion>;
+  /**
+   * Which version is meant, without what it holds: asked for with every scoring.
+   * @param ref a version id, `name` (champion, or else the latest), `name@alias` or `name@number`
+   */
+  resolve(ref: string): Promise<Pick<ModelVersion, 'id' | 'model' | 'version'>>;
   /**
    * Points `alias` (a Slug) at a version and keeps the move. `champion` moves only to a version that passes the gates, or
    * with `force`: else 'gate-failed', with what each gate says. Moves of one model happen one after the other.

@@ -1,13 +1,13 @@
 import {
   CloveError,
   type Dataset,
-  type ModelVersion,
   PROBLEMS,
   type Prediction,
   type ProblemCode,
   type Question,
   type Schema,
 } from '@clove/contracts';
+import type { Registry } from '@clove/store';
 import type { FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.js';
 
@@ -15,7 +15,11 @@ const ANSWER_LIMIT_MS = 30_000;
 
 /** A question about what the registry of the user's tenant has found: a scorer answers for whatever it is asked. */
 type Asked =
-  | { type: 'score'; version: ModelVersion; request: Extract<Question, { type: 'score' }>['request'] }
+  | {
+      type: 'score';
+      version: Awaited<ReturnType<Registry['models']['resolve']>>;
+      request: Extract<Question, { type: 'score' }>['request'];
+    }
   | ({ type: 'rows'; query: Extract<Question, { type: 'rows' }>['query'] } & (
       | { of: 'dataset' | 'rejected'; found: Dataset }
       | { of: 'prediction'; found: Prediction }

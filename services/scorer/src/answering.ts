@@ -1,12 +1,11 @@
 import { CloveError, type Question, type QuestionPayload } from '@clove/contracts';
 import { readRows } from '@clove/data';
 import type { Answer, Logger } from '@clove/runtime';
-import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
+import { type ArtifactStore, artifactKeys } from '@clove/store';
 import { refusalOf } from './refusal.js';
 import type { ScoringThread } from './scoring-thread.js';
 
 export type AnsweringContext = {
-  registry: Registry;
   artifacts: ArtifactStore;
   scoring: ScoringThread;
   logger: Logger;
@@ -25,7 +24,7 @@ export const answer =
     });
 
 const replyTo = async (context: AnsweringContext, question: Question): Promise<Answer> => {
-  const { registry, artifacts, scoring, scratchDir, memoryLimitBytes } = context;
+  const { artifacts, scoring, scratchDir, memoryLimitBytes } = context;
   if (question.type === 'rows') {
     const { type, id } = question.source;
     const file = {
@@ -41,7 +40,5 @@ const replyTo = async (context: AnsweringContext, question: Question): Promise<A
     });
     return { ok: true, value };
   }
-  const { model, version } = await registry.models.versionById(question.versionId);
-  const reply = await scoring.ask(question.versionId, question.request.rows);
-  return reply.ok ? { ok: true, value: { model, version, ...reply.value } } : reply;
+  return scoring.ask(question.versionId, question.request.rows);
 };

@@ -59,7 +59,7 @@ async function main(): Promise<void> {
     redisUrl,
     logger,
     concurrency: QUESTIONS,
-    answer: answer({ registry, artifacts, scoring, logger, scratchDir, memoryLimitBytes }),
+    answer: answer({ artifacts, scoring, logger, scratchDir, memoryLimitBytes }),
   });
   const health = await serveWorkerHealth(env, logger, { postgres: () => registry.ping() });
   onShutdown(logger, async () => {

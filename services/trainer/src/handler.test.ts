@@ -122,7 +122,7 @@ describe('a train job', () => {
     const done = await registry.runs.get(run.runId);
     expect(done.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
     expect(done.evaluation).not.toBeNull();
-    const version = await registry.models.resolve('clv');
+    const version = await registry.models.versionById((await registry.models.resolve('clv')).id);
     expect([version.id, version.version]).toEqual([done.versionId, 1]);
     expect(version.artifacts.map(({ name }) => name).toSorted()).toEqual([
       'checkpoint.safetensors',
@@ -268,7 +268,7 @@ describe('a leaderboard job', () => {
     const { rows, winner } = done.report!;
     expect(rows.map(({ model }) => model)).toContain(winner);
     expect(rows.map(({ family }) => family)).toContain('baseline');
-    const version = await registry.models.resolve('ranked');
+    const version = await registry.models.versionById((await registry.models.resolve('ranked')).id);
     expect([version.id, version.leaderboardId]).toEqual([done.versionId, payload.leaderboardId]);
     expect(version.evaluation!.protocol).toEqual(done.report!.protocol);
     expect(version.artifacts.map(({ name }) => name)).toContain('model.json');

@@ -5,6 +5,7 @@ import {
   PredictionReport,
   RowPage,
   ScoreResponse,
+  Scored,
   type StartPrediction,
 } from '@clove/contracts';
 import { type QueuedJob, newId } from '@clove/store';
@@ -230,9 +231,10 @@ export const predictionRoutes =
       },
       async (request, reply) =>
         once(request, reply, hashOf(request.body), async () => {
-          const version = await request.registry.models.resolve(request.body.model);
-          const asked = { type: 'score', version, request: request.body } as const;
-          return { status: 200, body: await ask(gateway, request, asked, ScoreResponse) };
+          const found = await request.registry.models.resolve(request.body.model);
+          const asked = { type: 'score', version: found, request: request.body } as const;
+          const { model, version } = found;
+          return { status: 200, body: { model, version, ...(await ask(gateway, request, asked, Scored)) } };
         }),
     );
   };
