@@ -1,6 +1,6 @@
 import { AuditEntry, type Me, NewApiKey, Problem, Role, User, pageOf } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type TestGateway, call, openTestGateway } from './test-support.js';
+import { NOTHING, type TestGateway, call, openTestGateway, operationsOf, urlOf } from './test-support.js';
 
 const servers = () => ({ databaseUrl: inject('databaseUrl'), redisUrl: inject('redisUrl') });
 let gateway: TestGateway;
@@ -30,41 +30,9 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-type Operation = { operationId: string; 'x-role'?: string };
-type Walked = { name: string; method: 'GET'; url: string; role: string | undefined };
-
 /** Every operation of the document, with a path that fits it. */
-const operations = async (): Promise<Walked[]> => {
-  const document = (await gateway.app.inject('/openapi.json')).json<{
-    paths: Record<string, Record<string, Operation>>;
-  }>();
-  const prefixes: Record<string, string> = {
-    datasets: 'ds',
-    runs: 'run',
-    leaderboards: 'lbd',
-    jobs: 'job',
-    predictions: 'prd',
-    evaluations: 'evl',
-    imports: 'imp',
-    users: 'usr',
-    'api-keys': 'key',
-  };
-  return Object.entries(document.paths)
-    .filter(([path]) => path.startsWith('/v1/'))
-    .flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]): Walked => ({
-        name: operation.operationId,
-        method: method.toUpperCase() as 'GET',
-        url: path
-          .replace('{id}', `${prefixes[path.split('/')[2] ?? ''] ?? 'x'}_${'0'.repeat(22)}`)
-          .replace('{name}', 'nothing')
-          .replace('{version}', '1')
-          .replace('{alias}', 'champion')
-          .replace('{artifact}', 'model.onnx'),
-        role: operation['x-role'],
-      })),
-    );
-};
+const operations = async () =>
+  (await operationsOf(gateway.app)).map(({ path, ...operation }) => ({ ...operation, url: urlOf(path, NOTHING) }));
 
 /** Said once more, by name and not by rule: what takes an administrator, and what everybody may although it is no GET. */
 const ADMIN = new Set([

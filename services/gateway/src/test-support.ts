@@ -285,3 +285,64 @@ export function form(fields: Record<string, string>, files: Record<string, strin
     headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
   };
 }
+
+/** Things that paths name: by the first segment of the path, an id; and the name of a model. */
+export type Things = Record<
+  | 'datasets'
+  | 'runs'
+  | 'leaderboards'
+  | 'jobs'
+  | 'predictions'
+  | 'evaluations'
+  | 'imports'
+  | 'users'
+  | 'api-keys'
+  | 'models',
+  string
+>;
+const none = '0'.repeat(22);
+/** Of the right form, but not there. */
+export const NOTHING: Things = {
+  datasets: `ds_${none}`,
+  runs: `run_${none}`,
+  leaderboards: `lbd_${none}`,
+  jobs: `job_${none}`,
+  predictions: `prd_${none}`,
+  evaluations: `evl_${none}`,
+  imports: `imp_${none}`,
+  users: `usr_${none}`,
+  'api-keys': `key_${none}`,
+  models: 'nothing',
+};
+
+/** A path of the document with what it names. @throws where it names something that `things` has not */
+export function urlOf(path: string, things: Things): string {
+  const thing = new Map(Object.entries(things)).get(path.split('/')[2] ?? '');
+  const url = path
+    .replace(/\{(id|name)\}/, () => {
+      if (thing === undefined) throw new Error(`what ${path} names is not among the things of the tests`);
+      return thing;
+    })
+    .replace('{version}', '1')
+    .replace('{alias}', 'champion')
+    .replace('{artifact}', 'model.onnx');
+  if (url.includes('{')) throw new Error(`what ${path} names is not among the things of the tests`);
+  return url;
+}
+
+/** Every operation under /v1 of the document. */
+export async function operationsOf(app: FastifyInstance) {
+  const document = (await app.inject('/openapi.json')).json<{
+    paths: Record<string, Record<string, { operationId: string; 'x-role'?: string }>>;
+  }>();
+  return Object.entries(document.paths)
+    .filter(([path]) => path.startsWith('/v1/'))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        name: operation.operationId,
+        method: method.toUpperCase() as 'GET',
+        path,
+        role: operation['x-role'],
+      })),
+    );
+}
