@@ -277,6 +277,17 @@ export const createProgram = (run: Runner): Command => {
   oneJob('cancel', 'stop a job');
   oneJob('retry', 'queue a failed or cancelled job again');
 
+  const tenants = command(program, 'tenants', 'organisations that share the installation and nothing else', undefined);
+  gateway(command(tenants, 'list', 'all tenants', async (ctx) => (await import('./commands/tenants.js')).list(ctx)));
+  gateway(
+    command(tenants, 'create', 'a tenant with its first administrator', async (ctx, name = '') =>
+      (await import('./commands/tenants.js')).create(ctx, name),
+    )
+      .argument('<name>')
+      .requiredOption('--admin <username>', 'user to make, who makes the other users of the tenant')
+      .option('--password-file <path>', 'file with the password of that user (default: one is made up and shown once)'),
+  );
+
   const backup = command(program, 'backup', 'database and artifact store into a folder or a bucket', async (ctx) =>
     (await import('./commands/backup.js')).backup(ctx),
   ).requiredOption('--out <place>', 'empty or new folder to write, or s3://bucket/prefix');

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   Accepted,
   CloveError,
+  type CreateTenant,
   Dataset,
   DatasetProfile,
   Evaluation,
@@ -31,6 +32,7 @@ import {
   type StartLeaderboard,
   type StartPrediction,
   type StartRun,
+  Tenant,
   pageOf,
 } from '@clove/contracts';
 import type { SourceFile } from '../local/tasks.js';
@@ -79,6 +81,8 @@ export type GatewayClient = {
   rollBack(name: string, alias: string, reason: string): Promise<Model>;
   importModel(name: string, files: readonly SourceFile[]): Promise<Accepted>;
   modelImport(id: string): Promise<ModelImport>;
+  tenants(): Promise<Page<Tenant>>;
+  createTenant(body: CreateTenant): Promise<Tenant>;
   jobLog(id: string): Promise<{ items: JobLogLine[] }>;
   jobs(q: { status?: JobStatus; kind?: JobKind; limit: number }): Promise<Page<Job>>;
   job(id: string): Promise<Job>;
@@ -219,6 +223,8 @@ export const createClient = (o: { url: string; apiKey: string | undefined; signa
       if (q.kind !== undefined) query.set('kind', q.kind);
       return get(pageOf(Job), `/v1/jobs?${query}`);
     },
+    tenants: () => get(pageOf(Tenant), '/v1/tenants?limit=200'),
+    createTenant: (body) => send(Tenant, 'POST', '/v1/tenants', body),
     jobLog: (id) => get(JobLog, `/v1/jobs/${segment(id)}/log`),
     job: (id) => get(Job, `/v1/jobs/${segment(id)}`),
     cancelJob: async (id) => {

@@ -25,6 +25,7 @@ export function AccountTab() {
         <Facts
           items={[
             { label: 'User name', value: me?.username ?? '' },
+            { label: 'Organisation', value: me?.tenant.name ?? '' },
             { label: 'Role', value: me === undefined ? '' : ROLES[me.role].label, hint: me && ROLES[me.role].may },
             { label: 'Since', value: formatDay(me?.createdAt.slice(0, 10)) },
             { label: 'This session ends', value: formatInstant(me?.expiresAt) },
