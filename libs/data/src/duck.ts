@@ -24,8 +24,8 @@ export type Duck = {
   rows<T>(sql: string): Promise<T[]>;
   /** The only row of a result; an error where there are none or several. */
   row<T>(sql: string): Promise<T>;
-  /** A further connection to the same data, for reading while a stream is open on the first; closed with the database. */
-  another(): Promise<DuckDBConnection>;
+  /** A further connection to the same data, for work beside that of the first; closed with the database. */
+  another(): Promise<Duck>;
   /** A folder of this piece of work, removed with it. */
   folder: string;
 };
@@ -92,7 +92,7 @@ export const openDuck = async (o: OpenOptions): Promise<OpenDuck> => {
       return connection;
     };
     const db = duckOf(await connect(), connect, folder, o.signal);
-    await db.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false");
+    await db.run("SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false");
     await db.run(lockdown(o));
     return { db, explain: (error) => explain(error, o.signal, memoryBytes), close };
   } catch (error) {
@@ -129,13 +129,13 @@ const lockdown = ({ scratchDir, files = [], folders = [] }: OpenOptions): string
 
 const duckOf = (
   connection: DuckDBConnection,
-  another: () => Promise<DuckDBConnection>,
+  connect: () => Promise<DuckDBConnection>,
   folder: string,
   signal: AbortSignal | undefined,
 ): Duck => {
   const db: Duck = {
     connection,
-    another,
+    another: async () => duckOf(await connect(), connect, folder, signal),
     folder,
     async run(sql) {
       throwIfAborted(signal);

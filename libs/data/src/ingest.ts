@@ -8,12 +8,19 @@ import { hashCustomerIds } from './ingest/hashed-ids.js';
 import { inspect } from './ingest/magic.js';
 import { FEATURES_FILE, type FeaturesPlan, planFeatures } from './ingest/features.js';
 import { guessKind, planTransactions } from './ingest/plan.js';
+import { openOlist, planOlist } from './ingest/olist.js';
 import { planPreset, type Planned } from './ingest/presets.js';
-import { concatenate, openSource, recognise, type Recognised, type Source } from './ingest/read.js';
+import { concatenate, openSources, recognise, type Recognised, type Source } from './ingest/read.js';
 import { writeRejected } from './ingest/rejected-file.js';
 import { createRejects, recordRejects, settleRejects } from './ingest/rejects.js';
 import { ingestTyped } from './ingest/typed.js';
-import { WITHOUT_BROKEN, markedTransactions, takeRejects, transactionRules } from './ingest/transactions.js';
+import {
+  TRANSACTIONS_FILE,
+  WITHOUT_BROKEN,
+  markedTransactions,
+  takeRejects,
+  transactionRules,
+} from './ingest/transactions.js';
 import { profileParquet, type ProfileInput } from './profile.js';
 
 /** Uploaded files: what each is called for people, and where it lies. */
@@ -78,7 +85,7 @@ export const ingestFiles = async (request: IngestRequest): Promise<DatasetProfil
         ready.advice,
       );
       onProgress?.(0.7, 'writing');
-      if (ready.select !== null) await writeParquet(db, ready.select, part);
+      if (ready.select !== null) await writeTransactions(db, ready.select, part);
       if (secret !== null) await hashCustomerIds(db, part, secret);
       const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM read_parquet(${literal(part)})`);
       if (rows === 0) throw new CloveError('data-empty', 'No row is left after the rows that cannot be used.');
@@ -156,9 +163,9 @@ const reachOf = ({ files, outDir }: IngestRequest) => ({ files: files.map(({ pat
 /** One thread alone cuts row groups in other places than several do; two give the bytes that any number gives. */
 const threadsOf = ({ threads }: DuckOptions): number => Math.max(2, threads ?? availableParallelism());
 
-/** Rows are written in the order of the query, whatever the number of threads. */
-const writeParquet = (db: Duck, select: string, file: string): Promise<void> =>
-  db.run(`COPY (${select}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd)`);
+/** Writes transactions in the order of the query, whatever the number of threads. */
+const writeTransactions = (db: Duck, select: string, file: string): Promise<void> =>
+  db.run(`COPY (${select}) TO ${literal(file)} ${TRANSACTIONS_FILE}`);
 
 const writeAside = async (path: string, text: string): Promise<void> => {
   await writeFile(`${path}.part`, text);
@@ -212,15 +219,22 @@ const read = async (
     }
     if (typed !== null) return featuresReady(db, [typed.source], typed.plan, part);
   }
-  const sources: Source[] = [];
-  for (const [i, file] of recognised.entries()) {
-    onProgress?.((0.5 * i) / files.length, `reading ${file.name}`);
-    sources.push(await openSource(db, file, signal));
+  const opening = {
+    signal,
+    onOpen: (file: Recognised, done: number) => onProgress?.((0.5 * done) / files.length, `reading ${file.name}`),
+  };
+  if (options.preset === 'olist') {
+    const { tables, warnings } = await openOlist(db, recognised, opening);
+    onProgress?.(0.5, 'checking');
+    const { planned, select } = await planOlist(db, tables, options);
+    const sources = [...tables.values()].toSorted((a, b) => a.file - b.file);
+    return readyTransactions({ ...planned, warnings: [...warnings, ...planned.warnings] }, sources, select);
   }
+  const sources = await openSources(db, recognised, opening);
   onProgress?.(0.5, 'checking');
   if (options.preset !== undefined) {
     const planned = await planPreset(db, options.preset, sources, options);
-    await writeParquet(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
+    await writeTransactions(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
     return transactionsReady(db, planned, sources, part);
   }
   const rows = concatenate(sources);
@@ -233,7 +247,7 @@ const read = async (
     );
   if ((kind ?? (await guessKind(db, rows)).kind) === 'transactions') {
     const planned = await planTransactions(db, rows, sources, options);
-    await writeParquet(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
+    await writeTransactions(db, markedTransactions(planned.plan, transactionRules(planned.plan)), part);
     return transactionsReady(db, planned, sources, part);
   }
   const plan = await planFeatures(
@@ -284,23 +298,27 @@ const transactionsReady = async (
   const broken = await takeRejects(db, part, transactionRules(planned.plan), planned.judged);
   const marked = markedOf(part);
   if (broken > 0) await rename(part, marked);
-  return {
-    kind: 'transactions',
-    sources,
-    select: broken === 0 ? null : `SELECT * FROM read_parquet(${literal(marked)}) WHERE ${WITHOUT_BROKEN}`,
-    profile: {},
-    mapping: planned.mapping,
-    dateFormat: planned.dateFormat,
-    warnings: planned.warnings,
-    judged: planned.judged,
-    advice: [
-      ...planned.warnings
-        .filter(({ code }) => code === 'dates-mixed' || code === 'number-ambiguous')
-        .map((w) => w.message),
-      'Check the mapping of the columns, the date format (dateFormat, --date-format) and the delimiter.',
-    ].join(' '),
-  };
+  const select = broken === 0 ? null : `SELECT * FROM read_parquet(${literal(marked)}) WHERE ${WITHOUT_BROKEN}`;
+  return readyTransactions(planned, sources, select);
 };
+
+/** What is to be told of transactions. @param select SQL of the rows, null where they are written */
+const readyTransactions = (planned: Planned, sources: readonly Source[], select: string | null): Ready => ({
+  kind: 'transactions',
+  sources,
+  select,
+  profile: {},
+  mapping: planned.mapping,
+  dateFormat: planned.dateFormat,
+  warnings: planned.warnings,
+  judged: planned.judged,
+  advice: [
+    ...planned.warnings
+      .filter(({ code }) => code === 'dates-mixed' || code === 'number-ambiguous')
+      .map((w) => w.message),
+    'Check the mapping of the columns, the date format (dateFormat, --date-format) and the delimiter.',
+  ].join(' '),
+});
 
 const warnOfConstantTarget = (profile: DatasetProfile): void => {
   const target = profile.columns.find((column) => column.role === 'target');

@@ -79,7 +79,7 @@ export async function* withSequences(
   tables: AsyncIterable<Table>,
   o: SequenceOptions & { from: number; signal: AbortSignal | undefined },
 ): AsyncGenerator<Table, void, undefined> {
-  const connection = await db.another();
+  const { connection } = await db.another();
   let { from } = o;
   for await (const table of tables) {
     yield { ...table, sequence: await readSequence(connection, { ...o, from, rows: table.rows }) };

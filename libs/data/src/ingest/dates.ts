@@ -6,8 +6,9 @@ import { figure } from './rejects.js';
 /** A way to read times: what it is called in reports and options, and the SQL that reads a text (NULL where it does not fit). */
 export type DateFormat = { name: string; parse: (text: string) => string; forms?: number };
 
-/** Years outside are typing errors or another format, such as two digits read as four. */
-const between = (time: string): string => `CASE WHEN year(${time}) BETWEEN 1900 AND 2100 THEN ${time} END`;
+/** Years outside 1900 to 2100 are typing errors or another format, such as two digits read as four. */
+const between = (time: string): string =>
+  `CASE WHEN ${time} >= TIMESTAMP '1900-01-01' AND ${time} < TIMESTAMP '2101-01-01' THEN ${time} END`;
 
 /** A column with a time zone is brought to UTC; without one, UTC is what it is taken to be. */
 const ISO: DateFormat = {
@@ -127,6 +128,11 @@ export const readDates = async (
   column: SourceColumn,
   dateFormat: string | undefined,
 ): Promise<DateReading> => {
+  if (dateFormat === undefined) {
+    // No other format reads what ISO reads, so one that reads everything needs no comparison.
+    const { read, stray } = await readIso(db, relation, column);
+    if (read > 0 && stray === 0) return { format: ISO, present: read, read, other: null, settled: true };
+  }
   const there = `FROM ${relation} WHERE NOT ${timeIsMissing(column)}`;
   const candidates = dateFormat === undefined ? await candidatesOf(db, there, column) : [given(dateFormat)];
   const times = candidates.map((format) => timeOf(column, format));
@@ -232,9 +238,20 @@ const candidatesOf = async (db: Duck, there: string, column: SourceColumn): Prom
   return found;
 };
 
+/** How many values of a text column ISO reads, and how many are there that it does not read; none in columns of other types. */
+const readIso = async (db: Duck, relation: string, column: SourceColumn): Promise<{ read: number; stray: number }> => {
+  if (column.type !== 'text') return { read: 0, stray: 0 };
+  return db.row(
+    `SELECT count(time) AS read, count(*) FILTER (time IS NULL AND NOT ${timeIsMissing(column)}) AS stray
+     FROM (SELECT ${column.sql}, ${timeOf(column, ISO)} AS time FROM ${relation})`,
+  );
+};
+
 /** Whether nearly all values of a column are dates in some format; of a sample, when the relation is one. */
 export const holdsDates = async (db: Duck, relation: string, column: SourceColumn): Promise<boolean> => {
   if (column.type === 'timestamp') return true;
+  const iso = await readIso(db, relation, column);
+  if (iso.read > 0 && iso.stray === 0) return true;
   const there = `FROM ${relation} WHERE NOT ${timeIsMissing(column)}`;
   const times = (await candidatesOf(db, there, column)).map((format) => timeOf(column, format));
   if (times.length === 0) return false;

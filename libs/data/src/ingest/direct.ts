@@ -15,7 +15,7 @@ import {
   isPlainText,
   renamedColumns,
 } from './read.js';
-import { WITHOUT_BROKEN, markedTransactions, transactionRules } from './transactions.js';
+import { TRANSACTIONS_FILE, WITHOUT_BROKEN, markedTransactions, transactionRules } from './transactions.js';
 
 /**
  * The short way of a plain CSV file of orders, one pass from text to marked transactions in `part`: the plan is made from the
@@ -39,7 +39,7 @@ export const ingestDirect = async (
     db,
     text,
     (rows) =>
-      `COPY (${markedTransactions({ ...guessed.plan, relation: `(${rows})` }, rules)}) TO ${literal(part)} (FORMAT parquet, COMPRESSION zstd)`,
+      `COPY (${markedTransactions({ ...guessed.plan, relation: `(${rows})` }, rules)}) TO ${literal(part)} ${TRANSACTIONS_FILE}`,
   ).catch((error: unknown) => {
     if (error instanceof CloveError && error.code === 'data-unreadable')
       return { cut: 'unreadable', taken: 0 } as const;

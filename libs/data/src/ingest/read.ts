@@ -72,9 +72,52 @@ const refuseTooManyColumns = (name: string, columns: number): void => {
   );
 };
 
-/** Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside. */
-export const openSource = (db: Duck, file: Recognised, signal: AbortSignal | undefined): Promise<Source> =>
-  file.format === 'parquet' ? openParquet(db, file) : openText(db, file, signal);
+/**
+ * Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside.
+ * @param isUsed by name, where not all columns are: `relation` and `numbered` may lack the others
+ */
+const openSource = (
+  db: Duck,
+  file: Recognised,
+  signal: AbortSignal | undefined,
+  isUsed: (name: string) => boolean,
+): Promise<Source> => (file.format === 'parquet' ? openParquet(db, file) : openText(db, file, signal, isUsed));
+
+/** Files that are opened at once. Most are too short for several threads to read one of them. */
+const LANES = 2;
+
+/** Opens files side by side. The error of the first file that has one is thrown once no other file is at work. */
+export const openSources = async (
+  db: Duck,
+  files: readonly Recognised[],
+  o: {
+    signal: AbortSignal | undefined;
+    onOpen: (file: Recognised, done: number) => void;
+    isUsed?: (file: Recognised, name: string) => boolean;
+  },
+): Promise<Source[]> => {
+  const lanes = [db];
+  while (lanes.length < Math.min(LANES, files.length)) lanes.push(await db.another());
+  const opened: PromiseSettledResult<Source>[] = [];
+  let next = 0;
+  const work = async (lane: Duck): Promise<void> => {
+    while (next < files.length) {
+      const place = next;
+      next += 1;
+      const file = files[place]!;
+      o.onOpen(file, place);
+      [opened[place]!] = await Promise.allSettled([
+        openSource(lane, file, o.signal, (name) => o.isUsed?.(file, name) ?? true),
+      ]);
+      if (opened[place]!.status === 'rejected') next = files.length;
+    }
+  };
+  await Promise.all(lanes.map(work));
+  return opened.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+};
 
 const openParquet = async (db: Duck, { file, name, path }: Place): Promise<Source> => {
   const from = `read_parquet(${literal(path)}, file_row_number = true)`;
@@ -127,9 +170,18 @@ const simpleType = (sqlType: string): SourceColumn['type'] => {
     : 'text';
 };
 
-const openText = async (db: Duck, text: Text, signal: AbortSignal | undefined): Promise<Source> => {
+const openText = async (
+  db: Duck,
+  text: Text,
+  signal: AbortSignal | undefined,
+  isUsed: (name: string) => boolean,
+): Promise<Source> => {
   const { file, name, magic, dialect } = text;
   const stage = join(db.folder, `stage-${file}.parquet`);
+  const whole = dialect.layout === 'whitespace';
+  const used = dialect.names.flatMap((column, i) => (isUsed(column) ? [`c${i}`] : []));
+  const fields = used.join(', ');
+  const kept = whole ? [...used, 'fields'] : used;
   let encoding = magic.encoding;
   const tidyPath = join(db.folder, `tidy-${file}.csv`);
   const tidy = async () => {
@@ -147,10 +199,10 @@ const openText = async (db: Duck, text: Text, signal: AbortSignal | undefined): 
       },
     );
     if (unclosed !== null) throw unclosedQuote(name, unclosed - (dialect.hasHeader ? 1 : 0));
-    return stageText(db, { ...text, path: tidyPath, magic: { ...magic, gzip: false } }, stage);
+    return stageText(db, { ...text, path: tidyPath, magic: { ...magic, gzip: false } }, kept, stage);
   };
   const clean = encoding === 'utf-8' && !dialect.startsBlank;
-  let staged = clean ? await stageText(db, text, stage) : await tidy();
+  let staged = clean ? await stageText(db, text, kept, stage) : await tidy();
   // A wrong encoding, mixed line ends and open quotes look like broken rows; row numbers are exact only without blank lines.
   if (clean && staged !== 'clean' && !(staged === 'rejects' && (await hasPlainLines(text)))) {
     if (staged === 'not utf-8') encoding = 'windows-1252';
@@ -160,14 +212,12 @@ const openText = async (db: Duck, text: Text, signal: AbortSignal | undefined): 
     throw new CloveError('data-unreadable', `${name} cannot be read as text: ${staged}.`);
   const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
   const from = `read_parquet(${literal(stage)}, file_row_number = true)`;
-  const { kept } = await db.row<{ kept: number }>(`SELECT count(*) AS kept FROM ${from}`);
-  const whole = dialect.layout === 'whitespace';
-  const fields = dialect.names.map((_, i) => `c${i}`).join(', ');
+  const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${from}`);
   const gaps = gone === 0 ? null : await createGaps(db, file);
   const plain = `SELECT ${file} AS file, file_row_number + 1 AS row, ${fields} FROM ${from}`;
   const where = whole ? ` WHERE fields = ${dialect.names.length}` : '';
   return {
-    ...describeText(text, whole ? kept : kept + gone),
+    ...describeText(text, whole ? rows : rows + gone),
     relation: `(SELECT ${fields} FROM ${from}${where})`,
     numbered:
       whole || gaps === null
@@ -265,12 +315,19 @@ export const csvRows = ({ path, magic, dialect }: Text, errors: string, numbers?
 /** What became of the rows of a text file that DuckDB has cut; `rejects` are rows of too few or too many fields, no worse. */
 export type Cut = 'clean' | 'rejects' | 'odd quotes' | 'mixed line ends' | 'not utf-8';
 
-/** Cuts a text file into fields, once, into a Parquet aside; rows that cannot be cut go to `rejects`. */
-const stageText = async (db: Duck, text: Text, stage: string): Promise<Cut> => {
+/**
+ * Cuts a text file into fields, once, and keeps some columns in a Parquet aside; rows that cannot be cut go to `rejects`.
+ * All columns are asked for whatever is kept: DuckDB 1.5 breaks off with an internal error where a row is not UTF-8 in a
+ * column that is read and others are not.
+ */
+const stageText = async (db: Duck, text: Text, kept: readonly string[], stage: string): Promise<Cut> => {
+  const others = text.dialect.names.map((_, i) => `c${i}`).filter((column) => !kept.includes(column));
+  const all = others.length === 0 ? '' : ` WHERE coalesce(${others.join(', ')}, '') >= ''`;
   const { cut } = await cutText(
     db,
     text,
-    (rows) => `COPY (${rows}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw)`,
+    (rows) =>
+      `COPY (SELECT ${kept.join(', ')} FROM (${rows})${all}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw)`,
   );
   if (text.dialect.layout !== 'whitespace') return cut;
   const width = text.dialect.names.length;

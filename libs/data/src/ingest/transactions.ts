@@ -81,8 +81,9 @@ const optional = (sql: string | null): string => (sql === null ? 'NULL::VARCHAR'
  * among them, so that one pass both writes and checks. A broken row has no customer; `quantity` holds the index of its rule,
  * `product` the value, `category` the reason, and `order_id` the text of a time that does not fit. `takeRejects` and
  * `WITHOUT_BROKEN` take them out again.
+ * @param numbered whether the columns `file` and `row` of the relation come first
  */
-export const markedTransactions = (plan: TransactionsPlan, rules: readonly Rule[]): string => {
+export const markedTransactions = (plan: TransactionsPlan, rules: readonly Rule[], numbered = false): string => {
   const value = (sql: string) => `(${sql})::VARCHAR`;
   const pick = (sql: (rule: Rule) => string) =>
     `CASE broken ${rules.map((rule, i) => `WHEN ${i} THEN ${sql(rule)}`).join(' ')} END`;
@@ -95,7 +96,7 @@ export const markedTransactions = (plan: TransactionsPlan, rules: readonly Rule[
     ...parts.map((_, i) => `part_${i} IS NOT NULL`),
     ...own.map(({ when }) => `(${when}) IS NOT TRUE`),
   ];
-  return `SELECT
+  return `SELECT ${numbered ? 'file, row,' : ''}
       CASE WHEN broken IS NULL THEN customer END AS customer_id,
       moment AS time,
       CASE WHEN broken IS NULL THEN ${plan.amount.sql} END AS amount,
@@ -141,16 +142,28 @@ export const takeRejects = async (
   }
   await db.run(`CREATE OR REPLACE TABLE steps AS
     SELECT start, unnest(max(struct_pack(file, shift))) FROM (${steps.join(' UNION ALL ')}) GROUP BY start`);
-  const pick = (sql: (rule: Rule) => string) =>
-    `CASE quantity::INTEGER ${rules.map((rule, i) => `WHEN ${i} THEN ${sql(rule)}`).join(' ')} END`;
-  await db.run(`INSERT INTO rejects SELECT file, file_row_number + shift,
-      ${pick((rule) => (rule.column === null ? 'NULL::VARCHAR' : literal(rule.column)))}, product, category,
-      ${pick((rule) => String(rule.expected === true))}
-    FROM (SELECT file_row_number, product, category, quantity
-      FROM read_parquet(${literal(marked)}, file_row_number = true) WHERE customer_id IS NULL) AS broken
-    ASOF JOIN steps ON broken.file_row_number >= steps.start`);
+  await takeNumberedRejects(
+    db,
+    `(SELECT file, file_row_number + shift AS row, customer_id, product, category, quantity
+      FROM (SELECT * FROM read_parquet(${literal(marked)}, file_row_number = true) WHERE customer_id IS NULL) AS broken
+      ASOF JOIN steps ON broken.file_row_number >= steps.start)`,
+    rules,
+  );
   return broken;
 };
+
+/** Adds the broken rows of marked transactions, a relation with their `file` and `row`, to `rejects`. */
+export const takeNumberedRejects = (db: Duck, marked: string, rules: readonly Rule[]): Promise<void> => {
+  const pick = (sql: (rule: Rule) => string) =>
+    `CASE quantity::INTEGER ${rules.map((rule, i) => `WHEN ${i} THEN ${sql(rule)}`).join(' ')} END`;
+  return db.run(`INSERT INTO rejects SELECT file, row,
+      ${pick((rule) => (rule.column === null ? 'NULL::VARCHAR' : literal(rule.column)))}, product, category,
+      ${pick((rule) => String(rule.expected === true))}
+    FROM ${marked} WHERE customer_id IS NULL`);
+};
+
+/** Canonical transactions as a file; parts of this size let several threads at files that are not long. */
+export const TRANSACTIONS_FILE = '(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)';
 
 const NO_ID = ['', 'null', 'nan', 'none', 'n/a', 'na', '\\n', '#n/a'];
 const LONGEST_NO_ID = 4;
