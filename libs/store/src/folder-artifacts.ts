@@ -14,8 +14,8 @@ const LEFT_ASIDE_MS = 24 * 3600 * 1000;
 const errno = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
-/** A failed call on the file system as a caller should see it. */
-function translate(error: unknown, key: string, dir: string): unknown {
+/** A failed call on the file system as a caller should see it. Where the store lies is for the log: the cause tells it. */
+function translate(error: unknown, key: string): unknown {
   switch (errno(error)) {
     case 'ENOENT':
     case 'ENOTDIR':
@@ -23,7 +23,7 @@ function translate(error: unknown, key: string, dir: string): unknown {
       return notFound('artifact', key);
     case 'ENOSPC':
     case 'EDQUOT':
-      return new CloveError('no-space', `The artifact store ${dir} is full. Free some space, or delete datasets.`, {
+      return new CloveError('no-space', 'The artifact store is full. Free some space, or delete datasets.', {
         cause: error,
       });
     case 'EROFS':
@@ -31,7 +31,7 @@ function translate(error: unknown, key: string, dir: string): unknown {
     case 'EPERM':
       return new CloveError(
         'no-space',
-        `The artifact store ${dir} cannot be written. Mount it writable and give this user the right to write.`,
+        'The artifact store cannot be written. Mount it writable and give the user of the services the right to write.',
         { cause: error },
       );
     default:
@@ -173,7 +173,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
     } catch (error) {
       stream.destroy();
       await rm(aside, { force: true });
-      throw translate(error, key, root);
+      throw translate(error, key);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
@@ -199,7 +199,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
         await handle.close();
         throw notFound('artifact', key);
       } catch (error) {
-        throw translate(error, key, root);
+        throw translate(error, key);
       }
     },
 
@@ -209,7 +209,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
       try {
         content = await readFile(target, 'utf8');
       } catch (error) {
-        throw translate(error, key, root);
+        throw translate(error, key);
       }
       try {
         return JSON.parse(content);
@@ -222,7 +222,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
       try {
         return { bytes: await size(key) };
       } catch (error) {
-        const known = translate(error, key, root);
+        const known = translate(error, key);
         if (known instanceof CloveError && known.code === 'not-found') return null;
         throw known;
       }
@@ -232,7 +232,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
       try {
         await size(key);
       } catch (error) {
-        throw translate(error, key, root);
+        throw translate(error, key);
       }
       return file(key);
     },
@@ -241,7 +241,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
       const top = file(folder);
       const names = await readdir(top).catch((error: unknown) => {
         if (errno(error) === 'ENOENT') return [];
-        throw translate(error, folder, root);
+        throw translate(error, folder);
       });
       return Promise.all(names.map(async (name) => ({ name, writtenMs: await writtenAt(path.join(top, name)) })));
     },
@@ -253,7 +253,7 @@ export function folderArtifacts(dir: string, { ownerOnly = false } = {}): Artifa
       try {
         await rm(target, { recursive: true, force: true });
       } catch (error) {
-        throw translate(error, keyOrPrefix, root);
+        throw translate(error, keyOrPrefix);
       }
     },
   };

@@ -43,7 +43,7 @@ function translate(error: unknown, key: string, place: string): unknown {
   if (status === 507 || name === 'QuotaExceeded' || name === 'XMinioStorageFull') {
     return new CloveError(
       'no-space',
-      `The artifact store ${place} is full. Free some space, or delete datasets.`,
+      'The artifact store is full. Free some space, or delete datasets.',
       cause,
     );
   }

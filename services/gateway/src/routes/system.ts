@@ -2,14 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { CloveError } from '@clove/contracts';
 import { inTime } from '@clove/runtime';
 import type { ArtifactStore } from '@clove/store';
+import type { FastifyBaseLogger } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Installation } from '../gateway.js';
 import { Health, json, problems } from '../schemas.js';
 
-async function tryToWrite(artifacts: ArtifactStore): Promise<void> {
+/** A store that is full or read-only answers: to take the gateway away would take reading and deleting away too. */
+async function tryToWrite(artifacts: ArtifactStore, log: FastifyBaseLogger): Promise<void> {
   const key = `health/${randomUUID()}`;
-  await artifacts.put(key, 'ok');
-  await artifacts.remove(key);
+  try {
+    await artifacts.put(key, 'ok');
+    await artifacts.remove(key);
+  } catch (error) {
+    if (!(error instanceof CloveError) || error.code !== 'no-space') throw error;
+    log.warn({ err: error }, 'nothing can be stored');
+  }
 }
 
 /** Probes for orchestrators. */
@@ -44,7 +51,11 @@ export const systemRoutes =
         },
       },
       async (request) => {
-        const parts = { postgres: registry.ping(), redis: producer.ping(), artifacts: tryToWrite(artifacts) };
+        const parts = {
+          postgres: registry.ping(),
+          redis: producer.ping(),
+          artifacts: tryToWrite(artifacts, request.log),
+        };
         const checks = await Promise.all(
           Object.entries(parts).map(async ([part, check]) => {
             try {
