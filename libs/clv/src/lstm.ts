@@ -1,6 +1,6 @@
 import type { Network, ParamSpec } from '@clove/engine';
 import * as tf from '@tensorflow/tfjs-core';
-import { type SequenceNetworkOptions, sequenceNetwork, timeMajor } from './sequence-network.js';
+import { type SequenceNetworkOptions, featureMajor, sequenceNetwork } from './sequence-network.js';
 
 /**
  * An LSTM over the sequence (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); the state after the
@@ -18,24 +18,22 @@ export const lstm = (o: SequenceNetworkOptions & { units: number; layers: number
     width: o.units,
     params: layers.flatMap((name, i) => cellParams(name, i === 0 ? o.sequence.channels : o.units, o.units, 4)),
     encode(p, steps, { dropout }) {
-      const mask = timeMajor(tf.expandDims(steps.mask, 2));
-      const doubled = tf.tensor2d(
-        [1, 1, 2, 1].flatMap((by) => Array<number>(o.units).fill(by)),
-        [1, 4 * o.units],
-      );
-      let x = timeMajor(steps.values);
+      const mask = featureMajor(tf.expandDims(steps.mask, 2));
+      let x = featureMajor(steps.values);
       layers.forEach((name, i) => {
-        const bias = tf.add(p[`${name}.inputBias`]!, p[`${name}.recurrentBias`]!);
-        const projected: tf.Tensor2D = tf.add(
-          tf.matMul(x, tf.mul(p[`${name}.input`]!, doubled)),
-          tf.mul(bias, doubled),
-        );
-        const recurrent: tf.Tensor2D = tf.mul(p[`${name}.recurrent`]!, doubled);
         const last = i === layers.length - 1;
-        const h = lstmLayer({ projected, recurrent, mask, length: o.sequence.length, last });
+        const h = lstmLayer({
+          x,
+          input: p[`${name}.input`] as tf.Tensor2D,
+          recurrent: p[`${name}.recurrent`] as tf.Tensor2D,
+          bias: tf.add(p[`${name}.inputBias`]!, p[`${name}.recurrentBias`]!) as tf.Tensor1D,
+          mask,
+          length: o.sequence.length,
+          last,
+        });
         x = (last ? h : dropout(h, o.dropout)) as tf.Tensor2D;
       });
-      return x;
+      return tf.transpose(x);
     },
   });
 };
@@ -52,87 +50,105 @@ export const cellParams = (name: string, inputs: number, units: number, gates: n
 };
 
 /**
- * The recurrence itself, with its gradient in closed form: the chain that tfjs would record touches every gate of every
- * step several times and adds up a matrix of weights a step; here each step's gates are touched once, while they are
- * still in the processor's cache, and the weights' gradient is one product over all steps.
+ * One layer, with its gradient in closed form: the chain that tfjs would record touches every gate of every step several
+ * times and adds up a matrix of weights a step; here each step's gates are touched once, while they are still in the
+ * processor's cache, and the weights' gradients are one product over all steps.
  *
- * tanh(x) = 2σ(2x) - 1: with the columns of g doubled, one sigmoid serves all four gates.
- * @param o.projected [L·rows, 4·units] W x + b + b' of all steps, time-major, g's columns doubled
- * @param o.recurrent R, g's columns doubled @param o.mask [L·rows, 1]
- * @returns h after the last step [rows, units], or of all steps [L·rows, units]
+ * Rows are columns here. A product's left side is then the weights and its right side, which onnxruntime packs anew each
+ * time, the smaller batch; and a gate is one piece of memory. tanh(x) = 2σ(2x) - 1: with the rows of g doubled, one sigmoid
+ * serves all four gates.
+ * @param o.x [inputs, L·rows], step by step @param o.input W turned, [inputs, 4·units] @param o.recurrent R turned,
+ * [units, 4·units] @param o.bias b + b' [4·units] @param o.mask [1, L·rows]
+ * @returns h after the last step [units, rows], or of all steps [units, L·rows]
  */
 const lstmLayer = (o: {
-  projected: tf.Tensor2D;
+  x: tf.Tensor2D;
+  input: tf.Tensor2D;
   recurrent: tf.Tensor2D;
+  bias: tf.Tensor1D;
   mask: tf.Tensor2D;
   length: number;
   last: boolean;
 }): tf.Tensor2D => {
   const { length } = o;
+  const units = o.recurrent.shape[0];
   const run = tf.customGrad((...given) => {
-    const [projected, recurrent, save] = given as unknown as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
-    const masks: tf.Tensor2D[] = tf.split(o.mask, length);
+    const [x, input, recurrent, bias, save] = given as unknown as [...LayerInputs, tf.GradSaveFunc];
+    const doubled = tf.tensor2d(
+      [1, 1, 2, 1].flatMap((by) => Array<number>(units).fill(by)),
+      [4 * units, 1],
+    );
+    const turned = (matrix: tf.Tensor2D): tf.Tensor2D => tf.mul(tf.transpose(matrix), doubled);
+    const [ofInput, ofState] = [turned(input), turned(recurrent)];
+    const shift = tf.mul(tf.expandDims(bias, 1), doubled);
+    const masks: tf.Tensor2D[] = tf.split(o.mask, length, 1);
     const steps: LstmStep[] = [];
-    tf.split(projected, length).forEach((input, t) => {
+    tf.split(x, length, 1).forEach((now, t) => {
       const before = steps[t - 1];
-      const fed = before === undefined ? input : tf.add(tf.matMul(before.h, recurrent), input);
-      const gates: tf.Tensor2D = tf.sigmoid(fed as tf.Tensor2D);
-      const [i, f, g2, out] = tf.split(gates, 4, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-      const g: tf.Tensor2D = tf.sub(tf.mul(g2, 2), 1);
-      const news: tf.Tensor2D = tf.mul(i, g);
-      const moved: tf.Tensor2D = before === undefined ? news : tf.add(tf.mul(f, before.c), news);
+      const projected: tf.Tensor2D = tf.add(tf.matMul(ofInput, now), shift);
+      const fed: tf.Tensor2D = before === undefined ? projected : tf.add(tf.matMul(ofState, before.h), projected);
+      const gates: tf.Tensor2D = tf.sigmoid(fed);
+      const [i, f, g2, out] = tf.split(gates, 4) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+      const added: tf.Tensor2D = tf.mul(i, tf.sub(tf.mul(g2, 2), 1));
+      const kept: tf.Tensor2D = before === undefined ? tf.zerosLike(f) : tf.mul(f, before.c);
+      const moved: tf.Tensor2D = before === undefined ? added : tf.add(kept, added);
       const c: tf.Tensor2D = tf.mul(moved, masks[t]!);
       const squashed: tf.Tensor2D = tf.tanh(c);
-      steps.push({ gates, i, f, g, out, c, squashed, h: tf.mul(out, squashed), mask: masks[t]! });
+      steps.push({ gates, i, f, out, added, kept, c, squashed, h: tf.mul(out, squashed), mask: masks[t]! });
     });
-    save([recurrent, ...steps.flatMap((step) => Object.values(step))]);
+    save([x, input, recurrent, ...steps.flatMap((step) => Object.values(step))]);
     const outputs = steps.map(({ h }) => h);
     return {
-      value: o.last ? outputs.at(-1)! : tf.concat(outputs),
+      value: o.last ? outputs.at(-1)! : tf.concat(outputs, 1),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [r, ...flat] = saved as [tf.Tensor2D, ...tf.Tensor2D[]];
+        const [inputs, w, r, ...flat] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, ...tf.Tensor2D[]];
         const names = Object.keys(steps[0]!);
-        const kept = steps.map(
+        const all = steps.map(
           (_, t) => Object.fromEntries(names.map((name, k) => [name, flat[t * names.length + k]])) as LstmStep,
         );
-        return lstmGradient({ dy: dy as tf.Tensor2D, recurrent: r, steps: kept, last: o.last });
+        return lstmGradient({ dy: dy as tf.Tensor2D, x: inputs, input: w, recurrent: r, steps: all, last: o.last });
       },
     };
-  }) as (projected: tf.Tensor2D, recurrent: tf.Tensor2D) => tf.Tensor2D;
-  return run(o.projected, o.recurrent);
+  }) as (...inputs: LayerInputs) => tf.Tensor2D;
+  return run(o.x, o.input, o.recurrent, o.bias);
 };
 
-/** What the gradient needs of a step: σ of all gates [rows, 4·units], the gates apart, the state, tanh(c), the output. */
-type LstmStep = Record<'gates' | 'i' | 'f' | 'g' | 'out' | 'c' | 'squashed' | 'h' | 'mask', tf.Tensor2D>;
+/** What a layer has gradients by: x, W, R, b + b'. */
+type LayerInputs = [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+/** What the gradient needs of a step: σ of all gates [4·units, rows], three gates apart, i·g, f·c of before, c, tanh(c), h. */
+type LstmStep = Record<'gates' | 'i' | 'f' | 'out' | 'added' | 'kept' | 'c' | 'squashed' | 'h' | 'mask', tf.Tensor2D>;
 
 const lstmGradient = (o: {
   dy: tf.Tensor2D;
+  x: tf.Tensor2D;
+  input: tf.Tensor2D;
   recurrent: tf.Tensor2D;
   steps: LstmStep[];
   last: boolean;
-}): [tf.Tensor2D, tf.Tensor2D] => {
+}): LayerInputs => {
   const { recurrent, steps } = o;
-  const above: tf.Tensor2D[] | undefined = o.last ? undefined : tf.split(o.dy, steps.length);
+  const above: tf.Tensor2D[] | undefined = o.last ? undefined : tf.split(o.dy, steps.length, 1);
   const dGates: tf.Tensor2D[] = [];
   let dh = above?.at(-1) ?? o.dy;
   let dc: tf.Tensor2D | undefined;
   for (let t = steps.length - 1; t >= 0; t -= 1) {
-    const { gates, i, f, g, out, squashed, mask } = steps[t]!;
-    const through: tf.Tensor2D = tf.mul(dh, tf.mul(out, tf.sub(1, tf.square(squashed))));
+    const { gates, i, f, out, added, kept, squashed, h, mask } = steps[t]!;
+    // o·(1 - tanh²(c)) with h = o·tanh(c).
+    const through: tf.Tensor2D = tf.mul(dh, tf.sub(out, tf.mul(h, squashed)));
     const dMoved: tf.Tensor2D = tf.mul(dc === undefined ? through : tf.add(dc, through), mask);
-    const before = steps[t - 1]?.c ?? tf.zerosLike(f);
-    // By σ of each gate; g is 2σ - 1.
-    const parts = [tf.mul(dMoved, g), tf.mul(dMoved, before), tf.mul(tf.mul(dMoved, i), 2), tf.mul(dh, squashed)];
-    const d: tf.Tensor2D = tf.mul(tf.concat(parts, 1), tf.mul(gates, tf.sub(1, gates)));
+    // σ' = σ·(1 - σ), its first factor within what the step has kept; of g = 2σ(2x) - 1 it is 2·i·2σ = 2·(i·g + i).
+    const byG: tf.Tensor2D = tf.mul(tf.add(added, i), 2);
+    const parts = [tf.mul(dMoved, added), tf.mul(dMoved, kept), tf.mul(dMoved, byG), tf.mul(dh, h)];
+    const d: tf.Tensor2D = tf.mul(tf.concat(parts), tf.sub(1, gates));
     dGates.unshift(d);
     if (t > 0) {
-      const back: tf.Tensor2D = tf.matMul(d, recurrent, false, true);
+      const back: tf.Tensor2D = tf.matMul(recurrent, d);
       dh = above === undefined ? back : tf.add(back, above[t - 1]!);
       dc = tf.mul(dMoved, f);
     }
   }
-  const outputs = steps.slice(0, -1).map(({ h }) => h);
-  const dRecurrent: tf.Tensor2D =
-    outputs.length === 0 ? tf.zerosLike(recurrent) : tf.matMul(tf.concat(outputs), tf.concat(dGates.slice(1)), true);
-  return [tf.concat(dGates), dRecurrent];
+  const all: tf.Tensor2D = tf.concat(dGates, 1);
+  const before = tf.concat([tf.zerosLike(steps[0]!.h), ...steps.slice(0, -1).map(({ h }) => h)], 1);
+  const weights = [o.x, before].map((by): tf.Tensor2D => tf.matMul(by as tf.Tensor2D, all, false, true));
+  return [tf.matMul(o.input, all), weights[0]!, weights[1]!, tf.sum(all, 1)];
 };

@@ -62,3 +62,6 @@ const stepsOf = (x: tf.Tensor2D, { staticWidth, sequence: { length, channels } }
 
 /** [rows, L, k] → [L·rows, k]: all rows of the first step, then of the second, and so on. */
 export const timeMajor = (x: tf.Tensor3D): tf.Tensor2D => tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, x.shape[2]]);
+
+/** [rows, L, k] → [k, L·rows]: a column for each row of the first step, then of the second, and so on. */
+export const featureMajor = (x: tf.Tensor3D): tf.Tensor2D => tf.reshape(tf.transpose(x, [2, 1, 0]), [x.shape[2], -1]);

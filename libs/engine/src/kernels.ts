@@ -160,8 +160,11 @@ const SPECIAL: Record<string, Kernel> = {
   Reshape: (b, { x }, { shape }) =>
     reshaped(b, x!, tf.util.inferFromImplicitShape(shape as number[], sizeOf(x!.shape))),
   Select: (b, { condition, t, e }) => {
-    const shape = broadcast(condition!.shape, broadcast(t!.shape, e!.shape));
-    return b.result(b.emit('Where', [b.name(condition!), b.name(t!), b.name(e!)]), shape, t!.dtype);
+    const chosen = broadcast(t!.shape, e!.shape);
+    const shape = broadcast(condition!.shape, chosen);
+    // tfjs repeats the condition, which `Where` does by itself at no cost where a branch has the whole shape.
+    const by = chosen.join() === shape.join() ? b.narrow(b.name(condition!)) : b.name(condition!);
+    return b.result(b.emit('Where', [by, b.name(t!), b.name(e!)]), shape, t!.dtype);
   },
   Slice: (b, { x }, { begin, size }) => {
     const [from, lengths] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin as number[], size as number[]);
@@ -185,8 +188,8 @@ const SPECIAL: Record<string, Kernel> = {
     const name = b.name(x!);
     if (times.every((n) => n === 1)) return b.result(name, shape, x!.dtype);
     // Where only single elements are repeated, as a view: WebGPU has no Tile.
-    const op = times.every((n, i) => n === 1 || x!.shape[i] === 1) ? 'Expand' : 'Tile';
-    return b.result(b.emit(op, [name, b.ints(times)]), shape, x!.dtype);
+    const single = times.every((n, i) => n === 1 || x!.shape[i] === 1);
+    return b.result(single ? b.expand(name, times) : b.emit('Tile', [name, b.ints(times)]), shape, x!.dtype);
   },
   Transpose: (b, { x }, { perm }) => {
     const order = perm as number[];

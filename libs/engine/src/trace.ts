@@ -37,6 +37,8 @@ export class TraceBackend extends tf.KernelBackend {
   private readonly known = new Map<string, string[]>();
   /** What each reshaped value was before. */
   private readonly unshaped = new Map<string, { name: string; shape: readonly number[] }>();
+  /** What each repeated value was before, for operators that repeat by themselves. */
+  private readonly unrepeated = new Map<string, string>();
   private readonly traced = new WeakMap<object, Traced>();
   private count = 0;
 
@@ -115,6 +117,18 @@ export class TraceBackend extends tf.KernelBackend {
     const reshaped = this.emit('Reshape', [origin.name, shape]);
     this.unshaped.set(reshaped, origin);
     return reshaped;
+  }
+
+  /** Records a value whose single elements are repeated to a shape. */
+  expand(name: string, times: readonly number[]): string {
+    const expanded = this.emit('Expand', [name, this.ints(times)]);
+    this.unrepeated.set(expanded, name);
+    return expanded;
+  }
+
+  /** A value as it was before `expand`, where it came from there. */
+  narrow(name: string): string {
+    return this.unrepeated.get(name) ?? name;
   }
 
   /** Records a slice. @param shape of the value */
