@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { launch, type Stack } from '@clove/cli';
 import type {
   Dataset,
@@ -11,6 +14,7 @@ import type {
   Model,
   ModelImport,
   ModelVersion,
+  NewApiKey,
   Page,
   Prediction,
   PredictionReport,
@@ -18,6 +22,7 @@ import type {
   RowPage,
   Run,
   ScoreResponse,
+  Tenant,
 } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, type Api } from './support/api.js';
@@ -381,6 +386,51 @@ test('a running training can be cancelled and tried again', async () => {
   expect((await client.call('POST', `/v1/jobs/${job.id}/retry`)).status).toBe(202);
   await client.call('POST', `/v1/jobs/${job.id}/cancel`);
   expect((await client.settled(job.id)).attempts.length).toBeGreaterThan(0);
+});
+
+test('a second tenant, made on the command line, works beside the first one under the same names', async () => {
+  const clove = async <T>(key: string, ...args: string[]): Promise<T> => {
+    const env = { PATH: process.env['PATH'], CLOVE_URL: stack.url, CLOVE_API_KEY: key };
+    const main = fileURLToPath(new URL('../../services/cli/dist/main.js', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, '--json'], { env });
+    return JSON.parse(stdout) as T;
+  };
+  type Made = Tenant & { admin: { username: string; password: string } };
+  const { admin } = await clove<Made>(stack.apiKey, 'tenants', 'create', 'second', '--admin', 'sam');
+  const signedIn = await fetch(`${stack.url}/v1/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(admin),
+  });
+  expect(await signedIn.json()).toMatchObject({ username: 'sam', role: 'admin', tenant: { name: 'second' } });
+  const made = await fetch(`${stack.url}/v1/api-keys`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', cookie: signedIn.headers.getSetCookie()[0]!.split(';')[0]! },
+    body: JSON.stringify({ name: 'second' }),
+  });
+  const { secret } = (await made.json()) as NewApiKey;
+
+  const { items: ours } = await client.get<Page<Model>>('/v1/models');
+  const first = client;
+  client = api(stack.url, secret);
+  try {
+    const dataset = await generated('features', 600);
+    const { run } = await trained({ datasetId: dataset.id, modelName: 'twin-1', epochs: 4 });
+    expect(run.version).toBe(1);
+    const { prediction } = await predicted({ datasetId: dataset.id, model: 'twin-1' });
+    expect(prediction.rows).toBe(600);
+    expect((await client.get<RowPage>(`/v1/predictions/${prediction.id}/rows?limit=5`)).total).toBe(600);
+    const { items } = await clove<Page<Model>>(secret, 'models', 'list');
+    expect(items.map(({ name, versions }) => [name, versions])).toEqual([['twin-1', 1]]);
+    await expect(clove(secret, 'tenants', 'list')).rejects.toThrow(/default tenant/);
+    const missing = await first.call<Problem>('GET', `/v1/predictions/${prediction.id}/rows`);
+    expect([missing.status, missing.body.code]).toEqual([404, 'not-found']);
+  } finally {
+    client = first;
+  }
+  expect((await client.get<Page<Model>>('/v1/models')).items).toEqual(ours);
+  const { items: tenants } = await clove<Page<Tenant>>(stack.apiKey, 'tenants', 'list');
+  expect(tenants.map(({ name }) => name)).toEqual(['second', 'default']);
 });
 
 test('after all of it every process is still up', async () => {
