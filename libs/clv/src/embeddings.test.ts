@@ -90,6 +90,7 @@ describe('embedded categories', () => {
         epochs: 25,
         patience: 25,
         learningRate: 0.02,
+        optimizer: 'adam',
         weightDecay: 1e-5,
         lrFactor: 0.5,
         lrPatience: 3,

@@ -24,6 +24,7 @@ const options: LoopOptions = {
   batchSize: 32,
   epochs: 15,
   patience: 15,
+  optimizer: 'adam',
   learningRate: 0.01,
   weightDecay: 0,
   lrFactor: 0.5,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type TrainState, compileTraining } from '@clove/engine';
+import { type TrainState, compileTraining, initialState } from '@clove/engine';
 import { describe, expect, test } from 'vitest';
 import { feedforward } from './feedforward.js';
 import { Rng } from './rng.js';
@@ -26,6 +26,7 @@ const options: LoopOptions = {
   batchSize: 32,
   epochs: 8,
   patience: 8,
+  optimizer: 'adam',
   learningRate: 0.01,
   weightDecay: 1e-5,
   lrFactor: 0.5,
@@ -271,6 +272,56 @@ test('the learning rate falls where torch.optim.lr_scheduler.ReduceLROnPlateau l
     return schedule.current;
   });
   expect(rates).toEqual([1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]);
+});
+
+describe('the optimizer of the options', () => {
+  // All rows in one step, from parameters that the seed gives: nothing here but the gradient is the engine's.
+  const plain = feedforward({ inputWidth: WIDTH, hidden: [8], batchNorm: false, dropout: 0 });
+  const rng = new Rng(options.seed, 1);
+  const before = initialState(plain, () => rng.uniform()).params;
+  const afterOneStep = async (o: Partial<LoopOptions>): Promise<TrainState> => {
+    const one = { ...options, batchSize: 500, epochs: 1, weightDecay: 0, ...o };
+    return (await trainNetwork({ ...job, network: plain, options: one })).state;
+  };
+  const normOf = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  const farthest = (actual: Float32Array, expected: readonly number[]): number =>
+    Math.max(...expected.map((value, i) => Math.abs(actual[i]! - value)));
+
+  test('adamw: weights shrink by rate · decay, and move by Adam on the bare gradient', async () => {
+    const { m: gradient } = await afterOneStep({});
+    const { params, m } = await afterOneStep({ optimizer: 'adamw', weightDecay: 0.4 });
+    expect(m).toEqual(gradient);
+    // At the first step Adam's corrected moments are g and g².
+    expect(
+      farthest(
+        params,
+        Array.from(before, (p, i) => p * (1 - 0.01 * 0.4) - (0.01 * gradient[i]!) / (Math.abs(gradient[i]!) + 1e-8)),
+      ),
+    ).toBeLessThan(2e-6);
+  });
+  test('adam: the decay is part of the gradient', async () => {
+    const { m: gradient } = await afterOneStep({});
+    const { m } = await afterOneStep({ weightDecay: 0.4 });
+    expect(
+      farthest(
+        m,
+        Array.from(before, (p, i) => gradient[i]! + 0.4 * p),
+      ),
+    ).toBeLessThan(2e-6);
+  });
+  test('clipNorm: a longer gradient has this norm and its direction, a shorter one is left alone', async () => {
+    const { m: gradient } = await afterOneStep({});
+    const norm = normOf(gradient);
+    const { m: clipped } = await afterOneStep({ clipNorm: norm / 3 });
+    expect(normOf(clipped) / norm).toBeCloseTo(1 / 3, 5);
+    expect(
+      farthest(
+        clipped,
+        Array.from(gradient, (g) => g / 3),
+      ),
+    ).toBeLessThan(2e-6);
+    expect((await afterOneStep({ clipNorm: norm * 3 })).m).toEqual(gradient);
+  });
 });
 
 const known = (hidden: number[], batchNorm: boolean): { net: ReturnType<typeof feedforward>; length: number } => {

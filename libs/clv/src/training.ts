@@ -13,8 +13,23 @@ export const mse: Loss = (output, target) => tf.mean(tf.square(tf.sub(output, ta
 /** The options of a run that the epoch loop itself obeys. */
 export type LoopOptions = Pick<
   TrainingOptions,
-  'batchSize' | 'epochs' | 'patience' | 'learningRate' | 'weightDecay' | 'lrFactor' | 'lrPatience' | 'seed' | 'backend'
-> & { threads?: number | undefined; cpuFallback?: boolean | undefined };
+  | 'batchSize'
+  | 'epochs'
+  | 'patience'
+  | 'optimizer'
+  | 'learningRate'
+  | 'weightDecay'
+  | 'clipNorm'
+  | 'lrFactor'
+  | 'lrPatience'
+  | 'seed'
+  | 'backend'
+> & {
+  threads?: number | undefined;
+  /** native threads at most, where `threads` is left out */
+  threadLimit?: number | undefined;
+  cpuFallback?: boolean | undefined;
+};
 
 /** What came out of a training: the state of its best epoch. */
 export type TrainedNetwork = {
@@ -102,11 +117,14 @@ export async function trainNetwork(o: {
     network,
     loss: o.loss,
     weightDecay: options.weightDecay,
+    decoupled: options.optimizer === 'adamw',
+    clipNorm: options.clipNorm,
     batchSize,
     rows: source.rows,
     backend: options.backend,
     cpuFallback: options.cpuFallback,
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    threads: options.threads,
+    threadLimit: options.threadLimit,
   });
   const { learningRate, lrFactor, lrPatience, seed } = options;
   const from = checkpoint?.from ?? null;

@@ -94,13 +94,23 @@ export const TrainingOptions = z.object({
   treeRate: z.number().positive().max(1).default(0.05).describe('trees: learning rate'),
   batchNorm: z.boolean().default(true).describe('batch normalisation after each hidden layer'),
   dropout: z.number().min(0).max(0.95).default(0.3).describe('share of units dropped in training'),
-  learningRate: z.number().positive().max(1).default(1e-3).describe('learning rate of Adam at the start'),
+  optimizer: z
+    .enum(['adam', 'adamw'])
+    .default('adam')
+    .describe('networks: Adam, or AdamW, whose weights decay apart from the gradient'),
+  learningRate: z.number().positive().max(1).default(1e-3).describe('learning rate of the optimizer at the start'),
   weightDecay: z
     .number()
     .min(0)
     .max(1)
     .default(1e-5)
-    .describe('L2 penalty added to the gradient, as in Adam with weight_decay'),
+    .describe('adam: L2 penalty added to the gradient; adamw: share of a weight that goes each step, times the rate'),
+  clipNorm: z
+    .number()
+    .positive()
+    .max(1e6)
+    .optional()
+    .describe('networks: gradients are scaled down to this Euclidean norm, all together; not when left out'),
   batchSize: z.number().int().min(2).max(65_536).default(64).describe('rows of one training step'),
   epochs: z.number().int().min(1).max(10_000).default(50).describe('epochs at most'),
   patience: z

@@ -437,8 +437,13 @@ test('small steps run in one thread and large ones in two, whatever the machine 
     stats: [],
     forward: (p, _, input) => ({ output: tf.matMul(tf.relu(tf.matMul(input, p['first']!)), p['last']!), stats: {} }),
   };
-  expect(usualThreads({ ...small, network: wide, batchSize: 64, rows: 640 })).toBe(Math.min(2, availableParallelism()));
-  expect(usualThreads({ ...small, network: wide, batchSize: 64, rows: 8 })).toBe(1);
+  const large = { ...small, network: wide, batchSize: 64, rows: 640 };
+  expect(usualThreads(large)).toBe(Math.min(2, availableParallelism()));
+  expect(usualThreads({ ...large, rows: 8 })).toBe(1);
+  // 31 million multiply-adds a step: work for three, where so many may be taken and are there.
+  expect([1, 2, 3, 16].map((threadLimit) => usualThreads({ ...large, threadLimit }, 16))).toEqual([1, 2, 3, 3]);
+  expect(usualThreads(large, 16)).toBe(2);
+  expect(usualThreads({ ...large, threadLimit: 16 }, 1)).toBe(1);
   const executor = await compiled({ threads: 2 });
   expect(executor.backend).toMatch(/^onnx-cpu, 2 threads, \S/);
   expect(executor.versions).toEqual({

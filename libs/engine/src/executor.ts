@@ -30,7 +30,9 @@ export type TrainingSpec = Optimiser & {
   /** onnx-webgpu, onnx-cuda: whether the CPU may run what the device cannot; refused when left out. */
   cpuFallback?: boolean | undefined;
   /** onnx-cpu: native threads; by the size of a step when left out (see `usualThreads`). */
-  threads?: number;
+  threads?: number | undefined;
+  /** onnx-cpu: native threads at most where `threads` is left out; 2 when left out. */
+  threadLimit?: number | undefined;
 };
 
 /** Runs whole epochs of one network natively. One at a time: no call may start before the one before has settled. */
@@ -80,20 +82,24 @@ const RUN_MS = 500;
 const FIRST_STEPS = 8;
 
 /**
- * Multiply-adds of a training step from which a second thread gains more than it costs to wake it, as measured with the
- * networks of the training bench: it does for 40 million, it does not for 14.
+ * Multiply-adds of a training step that each thread must have to gain more than it costs to wake it, as measured with two
+ * threads and the networks of the training bench: 20 million a thread are enough, 7 are not.
  */
-const SECOND_THREAD_FROM = 20e6;
+const WORK_OF_A_THREAD = 10e6;
 
 /**
- * Threads for a training that says nothing about them: two where steps are large and there are two cores, else one. It is
- * not measured anew each time: two numbers of threads give different bytes, and the same seed is to give the same model
- * whatever else the machine is doing.
+ * Threads for a training that says nothing about them: as many as large steps keep busy, `threadLimit` at most and no more
+ * than there are cores. It is not measured anew each time: two numbers of threads give different bytes, and the same seed is
+ * to give the same model whatever else the machine is doing.
  */
-export function usualThreads({ network, batchSize, rows }: TrainingSpec): number {
+export function usualThreads(
+  { network, batchSize, rows, threadLimit = 2 }: TrainingSpec,
+  cores: number = availableParallelism(),
+): number {
   // Forward, the inputs' gradient and the weights' gradient; the steps of a sequence are not counted.
   const weights = totalSize(network.params.filter(({ shape }) => shape.length > 1));
-  return availableParallelism() > 1 && 3 * Math.min(batchSize, rows) * weights >= SECOND_THREAD_FROM ? 2 : 1;
+  const busy = Math.floor((3 * Math.min(batchSize, rows) * weights) / WORK_OF_A_THREAD);
+  return Math.max(1, Math.min(busy, threadLimit, cores));
 }
 
 /** Rows of no meaning, within what prepared inputs are, to time steps with. */

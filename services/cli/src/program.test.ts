@@ -84,7 +84,7 @@ describe('flags of the command line', () => {
 
   test('values reach the contract: numbers, lists, switched-off booleans, repeated names', async () => {
     const { ctx } = await parse(
-      ...'train --hidden 32,16 --no-batch-norm --dropout 0 --learning-rate 1e-2 --seed 7 --ignore-column a --ignore-column b --target revenue --test-origin 2024-03-31'.split(
+      ...'train --hidden 32,16 --no-batch-norm --dropout 0 --learning-rate 1e-2 --optimizer adamw --clip-norm 0.5 --seed 7 --ignore-column a --ignore-column b --target revenue --test-origin 2024-03-31'.split(
         ' ',
       ),
     );
@@ -94,6 +94,8 @@ describe('flags of the command line', () => {
         batchNorm: false,
         dropout: 0,
         learningRate: 0.01,
+        optimizer: 'adamw',
+        clipNorm: 0.5,
         seed: 7,
         ignoreColumns: ['a', 'b'],
         target: 'revenue',

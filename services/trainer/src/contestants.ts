@@ -44,7 +44,9 @@ export const familyOf = (type: TrainingOptions['model']): Family =>
 
 type Work = {
   data: LearningData;
+  /** see `threadsOf` */
   threads?: number | undefined;
+  threadLimit?: number | undefined;
   onEpoch?: ((epoch: Epoch) => void) | undefined;
   /** where its networks keep how far they have come */
   checkpoints?: Checkpoints | undefined;
@@ -58,8 +60,8 @@ export const enter = async (contestant: Contestant & { type: 'model' }, work: Wo
   const { member, forecaster, forecasters, seeds } = learned;
   const known = knownRows(data);
   const predictedBy = async (onnx: Uint8Array | null) => {
-    const scorer =
-      onnx === null ? null : await createScorer(onnx, work.threads === undefined ? {} : { threads: work.threads });
+    const threads = work.threads ?? work.threadLimit;
+    const scorer = onnx === null ? null : await createScorer(onnx, threads === undefined ? {} : { threads });
     try {
       const score = (table: Table, fitted: typeof forecaster) =>
         scoreMember(member, scorer, table, { forecaster: fitted, horizonDays: data.horizonDays, counts: noCounts() });

@@ -18,6 +18,7 @@ import { decideLevel, percent } from './level.js';
 import { claimsOf, untaughtPeak } from './claims.js';
 import { type Field, fieldOf } from './field.js';
 import { type Samples, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
+import { type Threads, threadsOf } from './threads.js';
 import {
   type Level,
   evaluateVersion,
@@ -88,7 +89,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
   const about = { sequenceLength: SEQUENCE_LENGTH, asked: i.options.models };
   fieldOf(data, options, { ...about, anchor: null }); // refuses what is none for these data before the work
   const skipped = new Map<string, string>();
-  const work = { threads: i.threads, signal: io.signal };
+  const work = { ...threadsOf(options.threads, i.threads), signal: io.signal };
 
   const rehearsal = await readRehearsal(source, samples, (stage) => progress(0.05, stage));
   const decision = await decide(rehearsal, samples, options, {
@@ -177,8 +178,7 @@ export const runLeaderboard = async (i: LeaderboardInput, io: Io): Promise<Leade
   return { report, winner: { manifest, evaluation } };
 };
 
-type Learning = {
-  threads: number | undefined;
+type Learning = Threads & {
   signal: AbortSignal;
   progress(share: number, stage: string): void;
   /** grows by what could not be learned, and why */
@@ -200,7 +200,10 @@ const enterAll = async (
     o.progress(k / field.models.length, contestant.name);
     o.signal.throwIfAborted();
     try {
-      entries.set(contestant.name, await enter(contestant, { data, threads: o.threads, signal: o.signal }));
+      entries.set(
+        contestant.name,
+        await enter(contestant, { data, threads: o.threads, threadLimit: o.threadLimit, signal: o.signal }),
+      );
     } catch (error) {
       if (!(error instanceof CloveError) || !PASSING.has(error.code)) throw error;
       o.skipped.set(contestant.name, error.message);

@@ -129,6 +129,44 @@ describe('a features dataset', () => {
     expect(first.map((file, i) => file.equals(other[i]!))).toEqual([false, false, false]);
   });
 
+  test('is trained by the optimizer asked for, which its manifest tells', async () => {
+    const after = async (o: object) => {
+      const one = { ...SMALL, epochs: 1, batchSize: 1024, dropout: 0, batchNorm: false };
+      const { manifest, outDir } = await train(data, { ...one, ...o });
+      expect(manifest.options).toMatchObject(o);
+      const { tensors } = decodeSafetensors(await readFile(join(outDir, 'checkpoint.safetensors')));
+      return { params: tensors['params']!.values, m: tensors['m']!.values };
+    };
+    const norm = (values: ArrayLike<number>) => Math.hypot(...Array.from(values));
+    const free = await after({ optimizer: 'adamw', weightDecay: 0 });
+    // One step: twice the decay takes twice as much off every weight, whatever the gradient.
+    const [once, twice] = [
+      await after({ optimizer: 'adamw', weightDecay: 0.5 }),
+      await after({ optimizer: 'adamw', weightDecay: 1 }),
+    ];
+    const taken = [once, twice].map(({ params }) => Array.from(params, (p, i) => free.params[i]! - p));
+    expect(norm(taken[0]!)).toBeGreaterThan(1e-3);
+    expect(norm(taken[1]!.map((value, i) => value - 2 * taken[0]![i]!)) / norm(taken[1]!)).toBeLessThan(1e-3);
+    const limit = norm(free.m) / 2;
+    expect(norm((await after({ optimizer: 'adamw', weightDecay: 0, clipNorm: limit })).m)).toBeCloseTo(limit, 4);
+  });
+
+  test('runs on as many threads as are asked for, within the limit of the process', async () => {
+    const threadsOf = async (o: { asked?: number; limit?: number }) => {
+      const outDir = await mkdtemp(join(folder, 'model-'));
+      const options = TrainingOptions.parse({ ...SMALL, epochs: 1, threads: o.asked });
+      const input = { ...data, datasetId: null, options, outDir, scratchDir: folder };
+      const io = { signal: new AbortController().signal, post: () => {} };
+      const { manifest } = await trainModel({ ...input, ...(o.limit === undefined ? {} : { threads: o.limit }) }, io);
+      return Number(/^onnx-cpu, (\d+) /.exec(manifest.training.backend)![1]);
+    };
+    expect(await threadsOf({ asked: 3 })).toBe(3);
+    expect(await threadsOf({ asked: 3, limit: 4 })).toBe(3);
+    expect(await threadsOf({ asked: 3, limit: 1 })).toBe(1);
+    // Small steps keep one thread busy, whatever the limit.
+    expect(await threadsOf({ limit: 4 })).toBe(1);
+  });
+
   test('leaves a checkpoint of the state and of all that it belongs to', async () => {
     const { manifest, outDir } = await train(data);
     const { tensors, metadata } = decodeSafetensors(await readFile(join(outDir, 'checkpoint.safetensors')));

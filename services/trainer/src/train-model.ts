@@ -14,6 +14,7 @@ import { type Contestant, enter, familyOf } from './contestants.js';
 import { decideLevel } from './level.js';
 import { type Samples, type Source, readRehearsal, readSamples, stackOrigins, wholeHorizon } from './samples.js';
 import { exceedsMemory, streamSamples } from './streamed-samples.js';
+import { type Threads, threadsOf } from './threads.js';
 import {
   type Level,
   evaluateVersion,
@@ -106,13 +107,13 @@ const trainOn = async (
   const { options } = i;
   const progress = (fraction: number, stage: string): void => io.post({ type: 'progress', fraction, stage });
   const { data } = samples;
-  const threads = threadsFor(options.threads, i.threads);
+  const threads = threadsOf(options.threads, i.threads);
   const checkpoints = await checkpointsOf(i, io.post);
   progress(0.1, 'learning');
   const contestant: Contestant = { name: options.model, family: familyOf(options.model), type: 'model', options };
   const entry = await enter(contestant, {
     data,
-    threads,
+    ...threads,
     checkpoints,
     signal: io.signal,
     onEpoch: (epoch) => {
@@ -122,7 +123,7 @@ const trainOn = async (
   });
   const { learned } = entry.members[0]!;
   progress(0.85, 'rehearsing before the test origin');
-  const { level, levelError } = await rehearse(contestant, source, samples, { threads, checkpoints });
+  const { level, levelError } = await rehearse(contestant, source, samples, { ...threads, checkpoints });
 
   progress(0.92, 'exporting the model');
   const { train } = stackOrigins(data.origins);
@@ -175,7 +176,7 @@ const rehearse = async (
   contestant: Contestant & { type: 'model' },
   source: Source,
   samples: Samples,
-  work: { threads: number | undefined; checkpoints: Checkpoints | undefined },
+  work: Threads & { checkpoints: Checkpoints | undefined },
 ): Promise<{ level: Level; levelError: number | null }> => {
   const { anchor, level: asked, model } = contestant.options;
   if (samples.windows === null) return { level: { held: false, reason: 'a features dataset' }, levelError: null };
@@ -207,9 +208,3 @@ const rehearse = async (
 
 const NO_REHEARSAL = 'held to the forecast: the history is too short for a rehearsal before the test origin';
 const REHEARSAL_FAILURES = new Set(['not-enough-data', 'not-converged', 'target-constant', 'value-invalid']);
-
-/** Threads of the training: those asked for within the limit; else one or two, by the size of a step. */
-const threadsFor = (asked: number | undefined, limit: number | undefined): number | undefined => {
-  if (limit === undefined) return asked;
-  return asked === undefined ? (limit === 1 ? 1 : undefined) : Math.min(asked, limit);
-};

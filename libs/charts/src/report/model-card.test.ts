@@ -226,6 +226,19 @@ describe('a model card', () => {
     expect(verdictOf(await renderModelCard({ ...card, evaluation: twice }))).toContain('40 rows stand on both sides.');
   });
 
+  test('says how a network was optimised, and nothing of it for a mean of several models', async () => {
+    const page = async (options: object, names: readonly string[] = ['only']) => {
+      const members = names.map((name) => ({ name }));
+      const made = { ...manifest, options: TrainingOptions.parse(options), predictor: { members, forecasters: [] } };
+      return renderModelCard({ ...card, manifest: made as unknown as ModelCard['manifest'] });
+    };
+    expect(await page({})).toContain('Adam at 0.001, weight decay 1e-5');
+    expect(await page({ optimizer: 'adamw', weightDecay: 0.01, clipNorm: 2 })).toContain(
+      'AdamW at 0.001, weight decay 0.01, gradients clipped to a norm of 2',
+    );
+    expect(await page({}, ['one', 'another'])).not.toContain('weight decay');
+  });
+
   test('says when its gates were judged and whether against a champion', async () => {
     const judgedBy = async (judged: ModelCard['judged'], aliases: string[] = []) =>
       /<section id="gates">.*?<\/p>/s

@@ -515,6 +515,7 @@ const modelSection = ({ manifest }: ModelCard): Html => {
         'Epochs',
         training.epochs.length === 0 ? null : `${training.epochs.length}, of which ${training.bestEpoch} was kept`,
       ],
+      ['Optimizer', training.epochs.length === 0 || members.length > 1 ? null : optimizerOf(options)],
       ['Members', members.length === 0 ? null : members.map(({ name }) => name).join(', ')],
       [
         'Level',
@@ -541,6 +542,13 @@ const modelSection = ({ manifest }: ModelCard): Html => {
     <h3>Features</h3>
     <p class="muted">${manifest.schema.features.map(({ name }) => name).join(', ')}</p>`;
 };
+
+const optimizerOf = ({ optimizer, learningRate, weightDecay, clipNorm }: ModelCard['manifest']['options']): string =>
+  [
+    `${optimizer === 'adamw' ? 'AdamW' : 'Adam'} at ${formatNumber(learningRate)}`,
+    `weight decay ${formatNumber(weightDecay)}`,
+    ...(clipNorm === undefined ? [] : [`gradients clipped to a norm of ${formatNumber(clipNorm)}`]),
+  ].join(', ');
 
 const limitsSection = ({ manifest, evaluation, leaderboard, profile }: ModelCard): Html => {
   const warnings: Warning[] = [

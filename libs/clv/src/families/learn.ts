@@ -86,6 +86,8 @@ export type LearnOptions = {
   data: LearningData;
   options: TrainingOptions;
   threads?: number | undefined;
+  /** native threads at most, where `threads` is left out */
+  threadLimit?: number | undefined;
   /** epochs of the first seed */
   onEpoch?: ((epoch: Epoch) => void) | undefined;
   /** where the networks keep how far they have come; trees and probabilistic models start over */
@@ -326,7 +328,7 @@ const learnNetwork = async (
       loss: head.loss,
       source,
       held,
-      options: { ...options, seed, threads: o.threads },
+      options: { ...options, seed, threads: o.threads, threadLimit: o.threadLimit },
       ...(o.checkpoints === undefined
         ? {}
         : {

@@ -1432,10 +1432,14 @@ export type StartRun = {
   batchNorm?: boolean | undefined;
   /** share of units dropped in training */
   dropout?: number | undefined;
-  /** learning rate of Adam at the start */
+  /** networks: Adam, or AdamW, whose weights decay apart from the gradient */
+  optimizer?: ("adam" | "adamw") | undefined;
+  /** learning rate of the optimizer at the start */
   learningRate?: number | undefined;
-  /** L2 penalty added to the gradient, as in Adam with weight_decay */
+  /** adam: L2 penalty added to the gradient; adamw: share of a weight that goes each step, times the rate */
   weightDecay?: number | undefined;
+  /** networks: gradients are scaled down to this Euclidean norm, all together; not when left out */
+  clipNorm?: number | undefined;
   /** rows of one training step */
   batchSize?: number | undefined;
   /** epochs at most */
@@ -1519,10 +1523,14 @@ export type TrainingOptions = {
   batchNorm: boolean;
   /** share of units dropped in training */
   dropout: number;
-  /** learning rate of Adam at the start */
+  /** networks: Adam, or AdamW, whose weights decay apart from the gradient */
+  optimizer: "adam" | "adamw";
+  /** learning rate of the optimizer at the start */
   learningRate: number;
-  /** L2 penalty added to the gradient, as in Adam with weight_decay */
+  /** adam: L2 penalty added to the gradient; adamw: share of a weight that goes each step, times the rate */
   weightDecay: number;
+  /** networks: gradients are scaled down to this Euclidean norm, all together; not when left out */
+  clipNorm?: number | undefined;
   /** rows of one training step */
   batchSize: number;
   /** epochs at most */

@@ -130,8 +130,16 @@ export const RUN_FIELDS: readonly { title: string; fields: readonly RunField[] }
     fields: [
       { name: 'epochs', label: 'Epochs at most', input: 'number', when: ({ model }) => isNetwork(model) },
       { name: 'batchSize', label: 'Batch size', input: 'number', when: ({ model }) => isNetwork(model) },
+      {
+        name: 'optimizer',
+        label: 'Optimizer',
+        input: 'choice',
+        choices: { adam: 'Adam', adamw: 'AdamW' },
+        when: ({ model }) => isNetwork(model),
+      },
       { name: 'learningRate', label: 'Learning rate', input: 'number', when: ({ model }) => isNetwork(model) },
       { name: 'weightDecay', label: 'Weight decay', input: 'number', when: ({ model }) => isNetwork(model) },
+      { name: 'clipNorm', label: 'Gradient norm at most', input: 'number', when: ({ model }) => isNetwork(model) },
       { name: 'patience', label: 'Patience', input: 'number', when: ({ model }) => isNetwork(model) },
       { name: 'lrPatience', label: 'Plateau patience', input: 'number', when: ({ model }) => isNetwork(model) },
       { name: 'lrFactor', label: 'Plateau factor', input: 'number', when: ({ model }) => isNetwork(model) },
