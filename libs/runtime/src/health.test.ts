@@ -17,6 +17,8 @@ test('a worker is alive while its event loop turns, and ready while its parts an
     expect(await get('/readyz')).toEqual([503, { status: 'not ready', parts: ['postgres'] }]);
     expect((await get('/healthz'))[0]).toBe(200);
     expect((await get('/elsewhere'))[0]).toBe(404);
+    const metrics = await fetch(`http://127.0.0.1:${health.port}/metrics`);
+    expect(await metrics.text()).toMatch(/^process_resident_memory_bytes [1-9]/m);
     expect((await get('/readyz', 'POST'))[0]).toBe(405);
   } finally {
     await health.close();

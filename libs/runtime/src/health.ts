@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WorkerEnv } from '@clove/contracts';
 import type { Logger } from './logger.js';
+import { workerMetrics } from './metrics.js';
 import { connectRedis } from './redis.js';
 
 const CHECK_LIMIT_MS = 2000;
@@ -26,7 +27,7 @@ export async function inTime(check: Promise<unknown>): Promise<void> {
 /**
  * Serves the probes of an orchestrator for a worker, which has no other door: `GET /healthz` answers 200 as long as the
  * event loop turns, `GET /readyz` 200 where every check passes within 2 s and 503 naming those that do not. Reasons go
- * to the log only, since they may name hosts.
+ * to the log only, since they may name hosts. `GET /metrics` tells Prometheus what the process counts.
  * @param port 0 for any free one
  */
 export async function serveHealth(o: {
@@ -49,11 +50,16 @@ export async function serveHealth(o: {
     );
     return results.flat();
   };
+  const metrics = workerMetrics();
   const server = createServer((request, response) => {
     const answer = (status: number, body: object) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.method !== 'GET') return void answer(405, { status: 'only GET' });
     if (request.url === '/healthz') return void answer(200, { status: 'ok' });
+    if (request.url === '/metrics') {
+      void metrics.metrics().then((text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text));
+      return;
+    }
     if (request.url !== '/readyz') return void answer(404, { status: 'no such path' });
     void failing().then((names) =>
       names.length === 0 ? answer(200, { status: 'ok' }) : answer(503, { status: 'not ready', parts: names }),
@@ -71,7 +77,7 @@ export async function serveHealth(o: {
   };
 }
 
-/** The probes of a worker where `HEALTH_PORT` asks for them: Redis and the given checks; undefined where it does not. */
+/** The probes and metrics of a worker where `HEALTH_PORT` asks for them: Redis and the given checks; undefined where it does not. */
 export async function serveWorkerHealth(
   env: Pick<WorkerEnv, 'HEALTH_PORT' | 'REDIS_URL'>,
   logger: Logger,

@@ -21,6 +21,7 @@ export { openThreadPool, runInThread, serveThread, type ThreadPool } from './thr
 export { openScratch, type Scratch } from './scratch.js';
 export { onShutdown } from './shutdown.js';
 export { inTime, serveWorkerHealth } from './health.js';
+export { countArtifactFailure, processMetrics } from './metrics.js';
 export { dataHome, lockHome, secret } from './embedded/home.js';
 export { freePort } from './embedded/ports.js';
 export { runningPostgres, startPostgres } from './embedded/postgres.js';

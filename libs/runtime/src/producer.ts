@@ -40,6 +40,8 @@ export interface Producer {
   /** True while the queue holds the delivery and has not ended it. */
   has(kind: JobKind, jobId: string, attempt: number): Promise<boolean>;
   counts(): Promise<QueueCounts>;
+  /** How many workers are connected to each queue; `questions` is that of short questions to scorers. */
+  workers(): Promise<Record<QueueName | 'questions', number>>;
   /**
    * Asks a scorer and resolves with its reply; neither is kept.
    * @throws CloveError `unavailable` where none has answered after `timeoutMs`
@@ -157,6 +159,14 @@ export function createProducer(o: QueueOptions): Producer {
           countsOf(queues.score),
         ]);
         return { ingest, train, score };
+      }),
+    workers: () =>
+      within(LIMIT_MS, async () => {
+        const [ingest, train, score, asked] = await Promise.all(
+          // each process has a worker for the short jobs beside that of the long ones
+          [queues.ingest[0]!, queues.train[0]!, queues.score[0]!, questions].map((queue) => queue.getWorkersCount()),
+        );
+        return { ingest: ingest ?? 0, train: train ?? 0, score: score ?? 0, questions: asked ?? 0 };
       }),
     ask: async (payload, timeoutMs) => {
       const jobId = randomUUID();

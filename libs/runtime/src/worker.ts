@@ -15,6 +15,7 @@ import {
 } from '@clove/contracts';
 import { DelayedError, Queue, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Logger } from './logger.js';
+import { countJob, type Outcome } from './metrics.js';
 import { deliveryOptions } from './producer.js';
 import { DEFAULT_PREFIX, connectRedis, queueNameOf, reportErrors, type QueueOptions } from './redis.js';
 import { leaveToNewer } from './versions.js';
@@ -129,6 +130,8 @@ type Active = {
   abort: AbortController;
   over: boolean;
   ended: 'no' | 'cancelled' | 'stopping' | 'lost';
+  /** how this worker lets go of it, for the metrics */
+  outcome: Outcome;
   progress: number;
   stage: string;
   beating: Promise<void> | undefined;
@@ -231,12 +234,14 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       abort,
       over: false,
       ended: 'no',
+      outcome: 'lost',
       progress: 0,
       stage: 'starting',
       beating: undefined,
       logger,
     };
     active.add(task);
+    const begun = performance.now();
     logger.info({ attempt }, 'job started');
     try {
       await handler(payload as never, {
@@ -253,10 +258,12 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       await task.beating;
       if (task.given.length === 0) {
         const taken = await persist(() => ledger.succeed(jobId, attempt));
+        if (taken) task.outcome = 'succeeded';
         logger.info(taken ? 'job succeeded' : 'the job has another worker or has ended; this end of it is not taken');
         return;
       }
       await giveOut(job, task.given);
+      task.outcome = 'waiting';
     } catch (error) {
       task.over = true;
       await task.beating;
@@ -264,6 +271,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       return;
     } finally {
       active.delete(task);
+      countJob(kind, task.outcome, (performance.now() - begun) / 1000);
     }
     await persist(() => o.ledger.wait(jobId, attempt));
     if (await job.moveToWaitingChildren(token ?? '')) {
@@ -314,12 +322,14 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const { jobId, attempt, ledger, logger } = task;
     if (task.ended === 'lost') throw new UnrecoverableError('The job was given to another worker.');
     if (task.ended === 'cancelled') {
+      task.outcome = 'cancelled';
       await persist(() => ledger.cancelled(jobId, attempt));
       logger.info('job cancelled');
       await discard(delivery, logger);
       return;
     }
     if (task.ended === 'stopping') {
+      task.outcome = 'stopped';
       const stopped = 'The worker was stopped; the job went back to the queue.';
       await persist(() =>
         ledger.fail(jobId, attempt, { code: 'unavailable', message: stopped, retryable: true }, { final: false }),
@@ -332,6 +342,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const final = !failure.retryable || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     logger[final ? 'error' : 'warn']({ err: error, final }, 'job failed');
     const taken = await persist(() => ledger.fail(jobId, attempt, failure, { final }));
+    if (taken) task.outcome = final ? 'failed' : 'retried';
     if (final && taken) await discard(delivery, logger);
     throw failure.retryable ? error : new UnrecoverableError(failure.message);
   };
@@ -343,7 +354,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     lockDuration: lockMs,
     stalledInterval: lockMs / 2,
     maxStalledCount: LOSSES,
-    name,
+    // also the name of its connection, by which workers are counted; Redis takes no space in it
+    name: name.replaceAll(' ', '/'),
   });
   reportErrors(worker, o.logger);
   worker.on('stalled', (id) => o.logger.warn({ queueJob: id }, 'a worker was lost; its job is given out again'));

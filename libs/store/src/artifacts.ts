@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { CloveError } from '@clove/contracts';
 import { folderArtifacts } from './folder-artifacts.js';
 import { s3Artifacts } from './s3-artifacts.js';
 
@@ -40,7 +41,38 @@ export type StoredFile = { key: string; bytes: number; writtenMs: number };
  * and credentials come from the standard variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
  * `AWS_SECRET_ACCESS_KEY`, or the role of the machine). Several processes may share one.
  * @param options.ownerOnly files and folders that are made can be read by this user alone; a bucket has rules of its own
+ * @param options.onFailure told of calls that failed by the store's fault, with the code of the error
  * @throws CloveError 'invalid-input' where `s3://` is followed by no bucket
  */
-export const openArtifacts = (place: string, options: { ownerOnly?: boolean } = {}): ArtifactStore =>
-  place.startsWith('s3://') ? s3Artifacts(place) : folderArtifacts(place, options);
+export function openArtifacts(
+  place: string,
+  options: { ownerOnly?: boolean; onFailure?: (operation: string, code: string) => void } = {},
+): ArtifactStore {
+  const store = place.startsWith('s3://') ? s3Artifacts(place) : folderArtifacts(place, options);
+  return options.onFailure === undefined ? store : toldOf(store, options.onFailure);
+}
+
+/** What is the store's fault. A put may also fail by what it is given, with an error of any kind. */
+function faultOf(operation: string, error: unknown): string | undefined {
+  if (!(error instanceof CloveError)) return operation === 'put' ? undefined : 'internal';
+  return ['unavailable', 'no-space', 'internal'].includes(error.code) ? error.code : undefined;
+}
+
+/** The same store, with its failures told. */
+function toldOf(store: ArtifactStore, onFailure: (operation: string, code: string) => void): ArtifactStore {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver);
+      if (typeof member !== 'function' || name === 'keys') return member;
+      return async (...args: unknown[]) => {
+        try {
+          return await Reflect.apply(member, target, args);
+        } catch (error) {
+          const code = faultOf(String(name), error);
+          if (code !== undefined) onFailure(String(name), code);
+          throw error;
+        }
+      };
+    },
+  });
+}

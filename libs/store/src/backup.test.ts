@@ -12,6 +12,7 @@ import { backUp, restoreBackup } from './backup.js';
 import { migrate, migrationsIn } from './migrate.js';
 import { openRegistry } from './open-registry.js';
 import type { Registry } from './registry.js';
+import { DEFAULT_TENANT } from './tenancy.js';
 import { artifacts as versionFiles, freshUrl, newDataset, readyDataset, trained } from './test-support.js';
 
 let folder: string;
@@ -25,7 +26,7 @@ beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'clove-backup-'));
   url = freshUrl(inject('databaseUrl'));
   await migrate(url);
-  registry = openRegistry(url);
+  registry = openRegistry(url).forTenant(DEFAULT_TENANT);
   artifacts = openArtifacts(path.join(folder, 'store'));
   backupDir = path.join(folder, 'backup');
   backup = openArtifacts(backupDir, { ownerOnly: true });

@@ -34,7 +34,7 @@ type Stored = { bytes: number; sha256: string };
 type Table = BackupManifest['tables'][number];
 
 /** What has been done so far, for people. */
-export type BackupProgress = (done: { files: number; bytes: number }) => void;
+type BackupProgress = (done: { files: number; bytes: number }) => void;
 type Options = {
   databaseUrl: string;
   artifacts: ArtifactStore;

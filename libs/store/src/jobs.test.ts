@@ -351,7 +351,31 @@ test('lists can be narrowed to a status and a kind', async () => {
   const page = await registry.jobs.list({ limit: 200, status: 'succeeded', kind: 'train' });
   expect(page.items.map(({ id }) => id)).toContain(job.id);
   expect(page.items.every(({ kind, status }) => kind === 'train' && status === 'succeeded')).toBe(true);
-  const counts = await registry.jobs.counts();
-  const all = await psql.query<{ count: string }>('SELECT count(*) FROM jobs');
-  expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(Number(all.rows[0]?.count));
+});
+
+test('jobs are counted by kind and status, attempts by status, and what waits longest is told', async () => {
+  const counted = async (sql: string) =>
+    Object.fromEntries((await psql.query<{ name: string; n: number }>(sql)).rows.map(({ name, n }) => [name, n]));
+  const lost = await jobIn(registry, 'running');
+  await registry.jobs.start(lost.id, 'another');
+  const jobs = await registry.jobs.counts();
+  expect(
+    Object.fromEntries(jobs.filter(({ count }) => count > 0).map((one) => [`${one.kind} ${one.status}`, one.count])),
+  ).toEqual(await counted(`SELECT kind || ' ' || status AS name, count(*)::int AS n FROM jobs GROUP BY 1`));
+  const attempts = await registry.jobs.attemptCounts();
+  expect(attempts.find(({ status }) => status === 'lost')!.count).toBeGreaterThan(0);
+  expect(
+    Object.fromEntries(attempts.filter(({ count }) => count > 0).map(({ status, count }) => [status, count])),
+  ).toEqual(await counted('SELECT status::text AS name, count(*)::int AS n FROM job_attempts GROUP BY 1'));
+
+  const secondsOf = async (kind: string) =>
+    (await registry.jobs.oldestQueued()).find((one) => one.kind === kind)!.seconds;
+  expect(await secondsOf('import')).toBe(0);
+  const waits = await jobIn(registry, 'queued');
+  await psql.query(`UPDATE jobs SET created_at = now() - interval '1 hour' WHERE id = $1`, [waits.id]);
+  expect(await secondsOf('ingest')).toBeGreaterThan(3500);
+  // one that is tried again is as young as its last attempt, so it does not count
+  await registry.jobs.start(waits.id, 'worker');
+  await registry.jobs.fail(waits.id, 1, failure, { final: false });
+  expect(await secondsOf('ingest')).toBeLessThan(3500);
 });

@@ -1,4 +1,14 @@
-import { CloveError, JOBS, Job, JobError, JobKind, JobLogLine, isTerminal } from '@clove/contracts';
+import {
+  CloveError,
+  JOBS,
+  Job,
+  JobAttempt,
+  JobError,
+  JobKind,
+  JobLogLine,
+  JobStatus,
+  isTerminal,
+} from '@clove/contracts';
 import { check, notFound, shown, storable, type Database, type Queryable } from './database.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
@@ -185,10 +195,31 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
       }),
 
     counts: async () => {
-      const groups = await db.job.groupBy({ by: ['status'], _count: true });
-      const counts = { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
-      for (const { status, _count } of groups) counts[status] = _count;
-      return counts;
+      const groups = await db.job.groupBy({ by: ['kind', 'status'], _count: true });
+      const countOf = new Map(groups.map(({ kind, status, _count }) => [`${kind} ${status}`, _count]));
+      return JobKind.options.flatMap((kind) =>
+        JobStatus.options.map((status) => ({ kind, status, count: countOf.get(`${kind} ${status}`) ?? 0 })),
+      );
+    },
+
+    oldestQueued: async () => {
+      // a job that was tried before is no older than its last attempt, and the queue holds it up on purpose
+      const groups = await db.job.groupBy({
+        by: ['kind'],
+        where: { status: 'queued', attempts: { none: {} } },
+        _min: { createdAt: true },
+      });
+      const first = new Map(groups.map(({ kind, _min }) => [kind, _min.createdAt]));
+      return JobKind.options.map((kind) => {
+        const since = first.get(kind);
+        return { kind, seconds: since ? Math.max(0, (Date.now() - since.getTime()) / 1000) : 0 };
+      });
+    },
+
+    attemptCounts: async () => {
+      const groups = await db.jobAttempt.groupBy({ by: ['status'], _count: true });
+      const countOf = new Map<string, number>(groups.map(({ status, _count }) => [status, _count]));
+      return JobAttempt.shape.status.options.map((status) => ({ status, count: countOf.get(status) ?? 0 }));
     },
 
     waiting: async () => {

@@ -30,6 +30,7 @@ import type {
   Evaluation,
   EvaluationReport,
   Job,
+  JobAttempt,
   JobError,
   JobKind,
   JobLogLine,
@@ -81,8 +82,12 @@ export interface Jobs {
    * 'conflict' where what the job needs has been deleted.
    */
   retry(id: string, requestId: string): Promise<{ job: Job; queued: QueuedJob; attempt: number }>;
-  /** How many jobs there are in each status, for the metrics. */
-  counts(): Promise<Record<JobStatus, number>>;
+  /** How many jobs there are of each kind and status, 0 too, for the metrics. */
+  counts(): Promise<{ kind: JobKind; status: JobStatus; count: number }[]>;
+  /** How long the oldest job of each kind has waited that nobody has begun yet; 0 where there is none. */
+  oldestQueued(): Promise<{ kind: JobKind; seconds: number }[]>;
+  /** How many attempts there are in each status, 0 too. */
+  attemptCounts(): Promise<{ status: JobAttempt['status']; count: number }[]>;
   /**
    * Jobs that should be in the queue, oldest first: queued ones, and running ones whose worker has given no sign of
    * life for a minute. The reconciler puts back what the queue has lost.

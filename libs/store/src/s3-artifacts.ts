@@ -41,11 +41,7 @@ function translate(error: unknown, key: string, place: string): unknown {
   }
   if (status === 404) return notFound('artifact', key);
   if (status === 507 || name === 'QuotaExceeded' || name === 'XMinioStorageFull') {
-    return new CloveError(
-      'no-space',
-      'The artifact store is full. Free some space, or delete datasets.',
-      cause,
-    );
+    return new CloveError('no-space', 'The artifact store is full. Free some space, or delete datasets.', cause);
   }
   if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
     const how = 'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do with the bucket.';

@@ -327,7 +327,10 @@ describe('probes', () => {
       /clove_http_request_duration_seconds_count\{method="GET",route="\/v1\/jobs",status="200"\} \d/,
     );
     expect(response.body).toMatch(/clove_queue_jobs\{queue="ingest",state="waiting"\} [1-9]/);
-    expect(response.body).toMatch(/clove_jobs\{status="queued"\} [1-9]/);
+    expect(response.body).toMatch(/clove_jobs\{kind="ingest",status="queued"\} [1-9]/);
+    expect(response.body).toMatch(/clove_job_oldest_queued_seconds\{kind="ingest"\} \d/);
+    expect(response.body).toMatch(/clove_job_attempts\{status="lost"\} 0/);
+    expect(response.body).toMatch(/clove_workers\{queue="train"\} 0/);
     expect(response.body).toContain('process_cpu_user_seconds_total');
   });
 });

@@ -1,5 +1,5 @@
 import { CloveError, GatewayEnv } from '@clove/contracts';
-import { createLogger, createProducer, onShutdown, parseEnv } from '@clove/runtime';
+import { countArtifactFailure, createLogger, createProducer, onShutdown, parseEnv } from '@clove/runtime';
 import { migrate, openArtifacts, openRegistry } from '@clove/store';
 import { buildApp } from './app.js';
 import { ensureAdmin, refuseOpenDoor } from './credentials.js';
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const registry = openRegistry(env.DATABASE_URL);
   await ensureAdmin(env, registry);
   const producer = createProducer({ redisUrl: env.REDIS_URL });
-  const artifacts = openArtifacts(env.ARTIFACTS_DIR);
+  const artifacts = openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure });
   const app = await buildApp({ env, registry, artifacts, producer, logger });
   onShutdown(logger, async () => {
     await app.close();

@@ -1,7 +1,15 @@
 /** Process entry of the ingester. */
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorkers } from '@clove/runtime';
+import {
+  countArtifactFailure,
+  createLogger,
+  onShutdown,
+  openScratch,
+  parseEnv,
+  serveWorkerHealth,
+  startWorkers,
+} from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { ingestHandler } from './handler.js';
 
@@ -21,7 +29,7 @@ async function main(): Promise<void> {
     handlers: () => ({
       ingest: ingestHandler({
         registry,
-        artifacts: openArtifacts(env.ARTIFACTS_DIR),
+        artifacts: openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure }),
         scratchDir,
         memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
         threads: env.THREADS,

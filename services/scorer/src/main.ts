@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
 import {
+  countArtifactFailure,
   createLogger,
   onShutdown,
   openScratch,
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
   // a short job waits for no piece of a long one
   const shortLanes = openLanes(env.CONCURRENCY);
   const registry = openRegistry(env.DATABASE_URL);
-  const artifacts = openArtifacts(env.ARTIFACTS_DIR);
+  const artifacts = openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure });
   const scoring = new ScoringThread({ artifactsDir: env.ARTIFACTS_DIR, openModels: OPEN_MODELS });
   const worker = startWorkers({
     redisUrl,

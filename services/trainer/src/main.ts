@@ -1,7 +1,15 @@
 /** Process entry of the trainer. */
 import { tmpdir } from 'node:os';
 import { WorkerEnv } from '@clove/contracts';
-import { createLogger, onShutdown, openScratch, parseEnv, serveWorkerHealth, startWorkers } from '@clove/runtime';
+import {
+  countArtifactFailure,
+  createLogger,
+  onShutdown,
+  openScratch,
+  parseEnv,
+  serveWorkerHealth,
+  startWorkers,
+} from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
 import { type TrainerContext, discardCheckpoint, trainHandler } from './handler.js';
 import { leaderboardHandler } from './leaderboard-handler.js';
@@ -17,7 +25,7 @@ async function main(): Promise<void> {
   const registry = openRegistry(env.DATABASE_URL);
   const context: TrainerContext = {
     registry,
-    artifacts: openArtifacts(env.ARTIFACTS_DIR),
+    artifacts: openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure }),
     scratchDir,
     backend: env.TRAINER_BACKEND,
     memoryLimitBytes: env.MEMORY_LIMIT_BYTES,

@@ -1,12 +1,14 @@
-import type { JobStatus } from '@clove/contracts';
+import { processMetrics } from '@clove/runtime';
 import type { FastifyInstance } from 'fastify';
-import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Gauge, Histogram } from 'prom-client';
 import type { Installation } from '../gateway.js';
 
-/** `/metrics` in the Prometheus text format: process, HTTP durations by route, queues, jobs by status. */
+/**
+ * `/metrics` in the Prometheus text format: process, HTTP durations by route, queues and who works on them, jobs, failures of the
+ * artifact store. What is read from Postgres and Redis is the same from every gateway.
+ */
 export function installMetrics(app: FastifyInstance, { registry, producer, logger }: Installation): void {
-  const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
+  const metrics = processMetrics();
   const durations = new Histogram({
     name: 'clove_http_request_duration_seconds',
     help: 'Time from the request to the end of its answer',
@@ -40,10 +42,28 @@ export function installMetrics(app: FastifyInstance, { registry, producer, logge
       for (const [state, count] of Object.entries(states)) queueJobs.set({ queue, state }, count);
     }
   });
-  gauge('clove_jobs', 'Jobs in the registry', ['status'], async (jobs) => {
-    const counts = await registry.jobs.counts();
-    for (const status of Object.keys(counts) as JobStatus[]) jobs.set({ status }, counts[status]);
+  gauge('clove_workers', 'Workers connected to each queue', ['queue'], async (workers) => {
+    for (const [queue, count] of Object.entries(await producer.workers())) workers.set({ queue }, count);
   });
+  gauge('clove_jobs', 'Jobs in the registry', ['kind', 'status'], async (jobs) => {
+    for (const { kind, status, count } of await registry.jobs.counts()) jobs.set({ kind, status }, count);
+  });
+  gauge(
+    'clove_job_oldest_queued_seconds',
+    'Time since the oldest job that waits for its first attempt was submitted; 0 where none waits',
+    ['kind'],
+    async (ages) => {
+      for (const { kind, seconds } of await registry.jobs.oldestQueued()) ages.set({ kind }, seconds);
+    },
+  );
+  gauge(
+    'clove_job_attempts',
+    'Attempts at jobs; lost are those whose worker went away',
+    ['status'],
+    async (attempts) => {
+      for (const { status, count } of await registry.jobs.attemptCounts()) attempts.set({ status }, count);
+    },
+  );
 
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
