@@ -35,7 +35,12 @@ export const detectDialect = (
   given: { delimiter?: string | undefined; header?: boolean | undefined },
 ): Dialect => {
   const escape = /[^\\]\\"/.test(head) && !/""[^,;\t|\r\n]/.test(head) ? '\\' : '"';
-  const read = (delimiter: string) => splitRecords(head, complete, delimiter, escape);
+  const cut = new Map<string, string[][]>();
+  const read = (delimiter: string): string[][] => {
+    const records = cut.get(delimiter) ?? splitRecords(head, complete, delimiter, escape);
+    cut.set(delimiter, records);
+    return records;
+  };
   const whitespace = () => splitLines(head);
   let layout: Dialect['layout'] = 'delimited';
   let delimiter = given.delimiter;
@@ -106,8 +111,14 @@ const splitRecords = (text: string, complete: boolean, delimiter: string, escape
   const records: string[][] = [];
   let record: string[] = [];
   let field = '';
+  /** where the part of the text begins that `field` lacks */
+  let start = 0;
   let quoted = false;
   let fresh = true;
+  const take = (end: number) => {
+    field += text.slice(start, end);
+    start = end + 1;
+  };
   const endField = () => {
     record.push(field.trim());
     field = '';
@@ -117,28 +128,34 @@ const splitRecords = (text: string, complete: boolean, delimiter: string, escape
     const c = text[i]!;
     if (quoted) {
       if (c === escape && text[i + 1] === '"') {
-        field += '"';
-        i += 1;
-      } else if (c === '"') quoted = false;
-      else field += c;
+        take(i);
+        i += 1; // the quote is the first character of what is to come
+      } else if (c === '"') {
+        quoted = false;
+        take(i);
+      }
     } else if (c === '"' && fresh) {
       quoted = true;
       fresh = false;
-    } else if (c === delimiter) endField();
-    else if (c === '\n' || c === '\r') {
+      take(i);
+    } else if (c === delimiter) {
+      take(i);
+      endField();
+    } else if (c === '\n' || c === '\r') {
+      take(i);
       if (record.length > 0 || field !== '' || !fresh) {
         endField();
         records.push(record);
         record = [];
       }
-    } else {
-      field += c;
-      if (c !== ' ') fresh = false;
-    }
+    } else if (c !== ' ') fresh = false;
   }
-  if (complete && records.length < HEAD_RECORDS && (record.length > 0 || field !== '' || !fresh)) {
-    endField();
-    records.push(record);
+  if (complete && records.length < HEAD_RECORDS) {
+    take(text.length);
+    if (record.length > 0 || field !== '' || !fresh) {
+      endField();
+      records.push(record);
+    }
   }
   return records;
 };

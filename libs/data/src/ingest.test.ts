@@ -1058,6 +1058,99 @@ describe('real files', () => {
   );
 });
 
+describe('the tables of Olist', () => {
+  const random = (seed: number) => () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const draw = random(7);
+  const pick = (n: number) => Math.floor(draw() * n);
+  const orders = range(400);
+  const payments = range(900).map(() => ({
+    order: pick(420) + 1,
+    kind: 'abc'[pick(3)]!,
+    value: pick(9) / 10 + pick(3),
+  }));
+  const items = range(700).map((row) => ({ order: pick(420) + 1, product: `p${row % 50}`, price: pick(4) + 0.1 }));
+  const tables: Record<string, string> = {
+    'customers.csv': lines(
+      'customer_city,customer_id,customer_unique_id,customer_state',
+      // Later rows of a customer say something else, and do not count.
+      ...orders.flatMap((n) => [`x,c${n},u${n % 90},S${n % 7}`, `x,c${n},other,other`]),
+    ),
+    'orders.csv': lines(
+      'order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at',
+      ...orders.map((n) => `o${n},c${n},delivered,2024-01-${String((n % 28) + 1).padStart(2, '0')} 10:00:00,never`),
+    ),
+    'items.csv': lines(
+      'order_id,order_item_id,product_id,seller_id,price,freight_value',
+      ...items.map(({ order, product, price }) => `o${order},1,${product},s,${price},0.2`),
+    ),
+    'payments.csv': lines(
+      'order_id,payment_sequential,payment_type,payment_value',
+      ...payments.map(({ order, kind, value }) => `o${order},1,${kind},${value}`),
+    ),
+  };
+
+  test('are one order a row: sums in the order of the rows to the last bit, the first of equals, the first row of a customer', async () => {
+    const { profile, rows } = await ingestAll(tables, { preset: 'olist' });
+    const expected = orders.flatMap((n) => {
+      const paid = payments.filter(({ order }) => order === n);
+      const bought = items.filter(({ order }) => order === n);
+      if (paid.length + bought.length === 0) return [];
+      const dearest = bought.reduce<(typeof items)[number] | null>(
+        (best, item) => (best !== null && best.price >= item.price ? best : item),
+        null,
+      );
+      const largest = paid.reduce<(typeof payments)[number] | null>(
+        (best, payment) => (best !== null && best.value >= payment.value ? best : payment),
+        null,
+      );
+      const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+      return [
+        {
+          order_id: `o${n}`,
+          customer_id: `u${n % 90}`,
+          place: `S${n % 7}`,
+          amount: paid.length > 0 ? sum(paid.map(({ value }) => value)) : sum(bought.map(({ price }) => price + 0.2)),
+          payment_type: largest?.kind ?? null,
+          product: dearest?.product ?? null,
+          quantity: bought.length === 0 ? null : bought.length,
+        },
+      ];
+    });
+    expect(expected.length).toBeLessThan(orders.length);
+    const found = await rows();
+    expect(found.map(({ time: _time, category: _category, ...row }) => row)).toEqual(expected);
+    expect(profile.rejectedByReason).toEqual([
+      { reason: 'order has neither payments nor items', count: orders.length - expected.length },
+    ]);
+  });
+
+  test('are read alone: a file that is none of them is named and not looked at beyond its beginning', async () => {
+    const plain = await ingestAll(tables, { preset: 'olist' });
+    const geolocation = `geolocation_zip_code_prefix,geolocation_lat\n1,2\n3,"never closed\n`;
+    const { profile, rows } = await ingestAll({ 'geolocation.csv': geolocation, ...tables }, { preset: 'olist' });
+    expect(await rows()).toEqual(await plain.rows());
+    expect(warned(profile, 'file-unused')?.message).toContain('geolocation.csv');
+    expect(profile.reading?.files.map(({ name }) => name)).toEqual(Object.keys(tables));
+  });
+
+  test('are read whole where a column that is not used is no UTF-8, and its encoding is told', async () => {
+    const { 'customers.csv': customers, ...others } = tables;
+    const latin = Buffer.from(customers!.replace('x,c7,', 'S\u00e3o,c7,'), 'latin1');
+    const { profile, rows } = await ingestAll({ 'customers.csv': latin, ...others }, { preset: 'olist' });
+    expect(await rows()).toEqual(await (await ingestAll(tables, { preset: 'olist' })).rows());
+    expect(warned(profile, 'encoding')?.message).toContain('customers.csv');
+  });
+});
+
+test('how many texts differ is told exactly, of many as of few', async () => {
+  const rows = range(40_000).map(
+    (n) => `k${n % 5000},2024-01-${String((n % 28) + 1).padStart(2, '0')},${n % 7},product ${n % 21_001}`,
+  );
+  const { profile } = await ingest(lines('customer_id,order_date,amount,product', ...rows));
+  expect(column(profile, 'product')).toMatchObject({ distinct: 21_001 });
+  expect(column(profile, 'product')?.categories?.[0]).toEqual({ value: 'product 1', count: 2 });
+});
+
 describe('rows that are not taken', () => {
   test('are all listed in a file, more of them than the profile names, with a guard against formulas', async () => {
     const bad = Array.from({ length: 1500 }, (_, i) => `b${i},2024-01-01,${i === 0 ? '=1+1' : 'x'}`);

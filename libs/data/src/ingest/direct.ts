@@ -7,6 +7,7 @@ import type { Planned } from './presets.js';
 import {
   type Source,
   type Text,
+  countRejects,
   createGaps,
   createHead,
   cutText,
@@ -15,7 +16,13 @@ import {
   isPlainText,
   renamedColumns,
 } from './read.js';
-import { TRANSACTIONS_FILE, WITHOUT_BROKEN, markedTransactions, transactionRules } from './transactions.js';
+import {
+  TRANSACTIONS_FILE,
+  WITHOUT_BROKEN,
+  countBroken,
+  markedTransactions,
+  transactionRules,
+} from './transactions.js';
 
 /**
  * The short way of a plain CSV file of orders, one pass from text to marked transactions in `part`: the plan is made from the
@@ -51,7 +58,7 @@ export const ingestDirect = async (
     await db.run(`DELETE FROM rejects WHERE file = ${file}`);
     return null;
   }
-  const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
+  const gone = cut === 'clean' ? 0 : await countRejects(db, file);
   const source: Source = {
     ...describeText(text, taken + gone),
     relation: '',
@@ -99,6 +106,7 @@ const confirm = async (db: Duck, guessed: Guessed, part: string, taken: number):
     );
     if (found) return null;
   }
+  if ((await countBroken(db, part)) === 0) return guessed;
   const rejected = `(SELECT * FROM ${from} WHERE NOT (${WITHOUT_BROKEN}))`;
   for (const { raw } of plan.amount.parts) {
     // Numbers of another style among those that were not read: the style has to be chosen anew.

@@ -111,7 +111,11 @@ const decode = (
   else if (start.startsWith('\xfe\xff')) encoding = 'utf-16be';
   else if (!isUtf8(bytes, complete)) encoding = 'windows-1252';
   const head = new TextDecoder(encoding).decode(bytes);
-  const controls = bytes.reduce((count, byte) => count + (byte < 9 || (byte > 13 && byte < 32) ? 1 : 0), 0);
+  let controls = 0;
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i]!;
+    if (byte < 9 || (byte > 13 && byte < 32)) controls += 1;
+  }
   if (head.includes('\0') || (encoding !== 'utf-16le' && encoding !== 'utf-16be' && controls > bytes.length / 100))
     throw new CloveError('data-unreadable', `${name} is neither CSV nor Parquet: it holds binary data.`);
   if (head.trim() === '') throw new CloveError('data-empty', `${name} holds nothing but blank lines.`);

@@ -103,27 +103,24 @@ export const openOlist = async (
 const field = (source: Source, name: string): SourceColumn | undefined =>
   source.columns.find((column) => foldName(column.name) === name);
 
+/** SQL: one row an `id` of some lines, with the first value of each column in the order of the rows. */
+const firstPerId = (lines: string, columns: readonly string[]): string =>
+  `(SELECT id, ${columns.map((column) => `first(${column} ORDER BY row) AS ${column}`).join(', ')} FROM (${lines}) GROUP BY id)`;
+
 /**
- * SQL: one row a key. Most keys have one line, which needs no order; where there are several, sums and first values are
+ * SQL: one row an `id` of some lines. Most have one line, which needs no order; of several, sums and the first of equals are
  * taken in the order of the rows, so that the same files give the same bits.
- * @param lines relation with `id`, `row` and what the columns speak of
- * @param columns by name the SQL of an aggregate, of a key with one line and with several
+ * @param columns by name the SQL of an aggregate, of an id with one line and with several
  */
-const oncePerId = (lines: string, columns: Record<string, { one: string; several: string }>): string => {
+const totalPerId = (lines: string, columns: Record<string, { one: string; several: string }>): string => {
   const named = Object.entries(columns);
   return `(
     WITH lines AS MATERIALIZED (${lines}),
-      keys AS MATERIALIZED (SELECT id, count(*) AS times, ${named.map(([name, { one }]) => `${one} AS ${name}`).join(', ')} FROM lines GROUP BY id)
-    SELECT id, ${named.map(([name]) => name).join(', ')} FROM keys WHERE times = 1
+      ids AS MATERIALIZED (SELECT id, count(*) AS times, ${named.map(([name, { one }]) => `${one} AS ${name}`).join(', ')} FROM lines GROUP BY id)
+    SELECT id, ${named.map(([name]) => name).join(', ')} FROM ids WHERE times = 1
     UNION ALL SELECT id, ${named.map(([, { several }]) => several).join(', ')}
-      FROM lines SEMI JOIN (SELECT id FROM keys WHERE times > 1) AS repeated USING (id) GROUP BY id)`;
+      FROM lines SEMI JOIN (SELECT id FROM ids WHERE times > 1) AS repeated USING (id) GROUP BY id)`;
 };
-
-/** SQL of the first value of a key that `oncePerId` takes. */
-const first = (column: string, before = '') => ({
-  one: `any_value(${column})`,
-  several: `first(${column} ORDER BY ${before}row)`,
-});
 
 /**
  * Olist: one transaction an order. The person is customer_unique_id; the amount is the sum of the order's payments, or of
@@ -184,37 +181,37 @@ export const planOlist = async (
   const time = field(orders, 'orderpurchasetimestamp')!;
   const dates = await readDates(db, orders.relation, time, options.dateFormat);
   const freight = field(items, 'freightvalue');
-  const persons = oncePerId(
+  const persons = firstPerId(
     `SELECT row, ${sql(customers, 'customerid')} AS id, ${identifierOf(field(customers, 'customeruniqueid')!, false)} AS person,
        ${sql(customers, 'customerstate')} AS state FROM ${customers.numbered}`,
-    { person: first('person'), state: first('state') },
+    ['person', 'state'],
   );
-  const paid = oncePerId(
+  const paid = totalPerId(
     `SELECT row, ${sql(payments, 'orderid')} AS id, ${numberOf(value)} AS value, ${sql(payments, 'paymenttype')} AS kind FROM ${payments.numbered}`,
     {
       paid: { one: 'any_value(value)', several: 'sum(value ORDER BY row)' },
-      kind: first('kind', 'value DESC NULLS LAST, '),
+      kind: { one: 'any_value(kind)', several: 'first(kind ORDER BY value DESC NULLS LAST, row)' },
     },
   );
-  const bought = oncePerId(
+  const bought = totalPerId(
     `SELECT row, ${sql(items, 'orderid')} AS id, ${sql(items, 'productid')} AS product, ${numberOf(field(items, 'price')!)} AS price,
        price + coalesce(${freight ? numberOf(freight) : 'NULL::DOUBLE'}, 0) AS cost FROM ${items.numbered}`,
     {
       total: { one: 'any_value(cost)', several: 'sum(cost ORDER BY row)' },
       pieces: { one: '1::DOUBLE', several: 'count(*)::DOUBLE' },
-      product: first('product', 'price DESC NULLS LAST, '),
+      product: { one: 'any_value(product)', several: 'first(product ORDER BY price DESC NULLS LAST, row)' },
     },
   );
   const categories = products
-    ? oncePerId(
+    ? firstPerId(
         `SELECT row, ${sql(products, 'productid')} AS id, ${sql(products, 'productcategoryname')} AS category FROM ${products.numbered}`,
-        { category: first('category') },
+        ['category'],
       )
     : '(SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS category WHERE false)';
   const words = translation
-    ? oncePerId(
+    ? firstPerId(
         `SELECT row, ${sql(translation, 'productcategoryname')} AS id, ${sql(translation, 'productcategorynameenglish')} AS english FROM ${translation.numbered}`,
-        { english: first('english') },
+        ['english'],
       )
     : '(SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS english WHERE false)';
   const orderId = `o.${sql(orders, 'orderid')}`;
@@ -279,5 +276,5 @@ export const planOlist = async (
   const rules = transactionRules(planned.plan);
   await db.run(`CREATE TABLE marked AS ${markedTransactions(planned.plan, rules, true)}`);
   await takeNumberedRejects(db, 'marked', rules);
-  return { planned, select: `SELECT * EXCLUDE (file, row) FROM marked WHERE ${WITHOUT_BROKEN} ORDER BY file, row` };
+  return { planned, select: `SELECT * EXCLUDE (file, row) FROM marked WHERE ${WITHOUT_BROKEN} ORDER BY row` };
 };

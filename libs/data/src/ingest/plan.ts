@@ -82,24 +82,25 @@ export const planTransactions = async (
     const style = await number(price!);
     money = { sql: 'part_0 * part_1', parts: [numberPart(quantity!, quantityStyle), numberPart(price!, style)] };
   }
+  const ids = order === undefined ? [customer] : [customer, order];
+  const forms = await db.row<Record<string, boolean>>(
+    `SELECT ${ids.map((column, i) => `${isWholeFloat(column)} AS whole${i}, ${isWhole(column)} AS numbers${i}`).join(', ')} FROM ${relation}`,
+  );
   const floatIds: Guessed['floatIds'] = [];
-  const id = async (column: SourceColumn, name: 'customer_id' | 'order_id') => {
-    const { whole, numbers } = await db.row<{ whole: boolean; numbers: boolean }>(
-      `SELECT ${isWholeFloat(column)} AS whole, ${isWhole(column)} AS numbers FROM ${relation}`,
-    );
-    if (whole) settled = false;
-    else if (numbers) floatIds.push(name);
-    return identifierOf(column, whole);
-  };
+  for (const i of ids.keys()) {
+    if (forms[`whole${i}`]!) settled = false;
+    else if (forms[`numbers${i}`]!) floatIds.push(i === 0 ? 'customer_id' : 'order_id');
+  }
+  const [customerSql, orderSql] = ids.map((column, i) => identifierOf(column, forms[`whole${i}`]!));
   const used = Object.entries(mapped).filter(
     ([meaning, column]) => column !== null && !(meaning === 'price' && amount !== null),
   );
   const plan: Planned['plan'] = {
     relation,
-    customer: { sql: await id(customer, 'customer_id'), column: customer.name },
+    customer: { sql: customerSql!, column: customer.name },
     time: timePart(time, dates.format),
     amount: money,
-    order: order === undefined ? null : await id(order, 'order_id'),
+    order: orderSql ?? null,
     product: product?.sql ?? null,
     category: category?.sql ?? null,
     paymentType: paymentType?.sql ?? null,

@@ -202,22 +202,21 @@ const openText = async (
     return stageText(db, { ...text, path: tidyPath, magic: { ...magic, gzip: false } }, kept, stage);
   };
   const clean = encoding === 'utf-8' && !dialect.startsBlank;
-  let staged = clean ? await stageText(db, text, kept, stage) : await tidy();
+  let { cut: staged, taken } = clean ? await stageText(db, text, kept, stage) : await tidy();
   // A wrong encoding, mixed line ends and open quotes look like broken rows; row numbers are exact only without blank lines.
   if (clean && staged !== 'clean' && !(staged === 'rejects' && (await hasPlainLines(text)))) {
     if (staged === 'not utf-8') encoding = 'windows-1252';
-    staged = await tidy();
+    ({ cut: staged, taken } = await tidy());
   }
   if (staged === 'mixed line ends' || staged === 'not utf-8')
     throw new CloveError('data-unreadable', `${name} cannot be read as text: ${staged}.`);
-  const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
+  const gone = staged === 'clean' && !whole ? 0 : await countRejects(db, file);
   const from = `read_parquet(${literal(stage)}, file_row_number = true)`;
-  const { rows } = await db.row<{ rows: number }>(`SELECT count(*) AS rows FROM ${from}`);
   const gaps = gone === 0 ? null : await createGaps(db, file);
   const plain = `SELECT ${file} AS file, file_row_number + 1 AS row, ${fields} FROM ${from}`;
   const where = whole ? ` WHERE fields = ${dialect.names.length}` : '';
   return {
-    ...describeText(text, whole ? rows : rows + gone),
+    ...describeText(text, whole ? taken : taken + gone),
     relation: `(SELECT ${fields} FROM ${from}${where})`,
     numbered:
       whole || gaps === null
@@ -297,13 +296,16 @@ export const createHead = async (db: Duck, text: Text): Promise<Omit<Rows, 'inOr
   return { columns, relation: 'head', numbered, rows };
 };
 
+/** What DuckDB reads of a text at once, twice its longest line: two threads then share a file of a few megabytes. */
+const BUFFER_BYTES = 4 * 1024 ** 2;
+
 /**
  * SQL of the rows of a text file as DuckDB cuts them, c0, c1, … and, padded with spaces, the number of `fields`.
  * @param numbers columns that are read as numbers where they are delimited; empty fields are null then
  */
 export const csvRows = ({ path, magic, dialect }: Text, errors: string, numbers?: ReadonlySet<string>): string => {
   const common = `${literal(path)}, auto_detect = false, compression = '${magic.gzip ? 'gzip' : 'none'}', header = ${dialect.hasHeader},
-    nullstr = ${numbers === undefined ? 'chr(1)' : "''"}, ${errors}`;
+    buffer_size = ${BUFFER_BYTES}, nullstr = ${numbers === undefined ? 'chr(1)' : "''"}, ${errors}`;
   return dialect.layout === 'whitespace'
     ? `SELECT len(f) AS fields, ${dialect.names.map((_, i) => `f[${i + 1}] AS c${i}`).join(', ')}
        FROM (SELECT regexp_split_to_array(trim(line), '\\s+') AS f FROM read_csv(${common}, delim = chr(2), quote = '', escape = '',
@@ -320,21 +322,35 @@ export type Cut = 'clean' | 'rejects' | 'odd quotes' | 'mixed line ends' | 'not 
  * All columns are asked for whatever is kept: DuckDB 1.5 breaks off with an internal error where a row is not UTF-8 in a
  * column that is read and others are not.
  */
-const stageText = async (db: Duck, text: Text, kept: readonly string[], stage: string): Promise<Cut> => {
+const stageText = async (
+  db: Duck,
+  text: Text,
+  kept: readonly string[],
+  stage: string,
+): Promise<{ cut: Cut; taken: number }> => {
   const others = text.dialect.names.map((_, i) => `c${i}`).filter((column) => !kept.includes(column));
   const all = others.length === 0 ? '' : ` WHERE coalesce(${others.join(', ')}, '') >= ''`;
-  const { cut } = await cutText(
+  const done = await cutText(
     db,
     text,
     (rows) =>
-      `COPY (SELECT ${kept.join(', ')} FROM (${rows})${all}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw)`,
+      `COPY (SELECT ${kept.join(', ')} FROM (${rows})${all}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE ${PART_ROWS})`,
   );
-  if (text.dialect.layout !== 'whitespace') return cut;
+  if (text.dialect.layout !== 'whitespace') return done;
   const width = text.dialect.names.length;
   await db.run(`INSERT INTO rejects SELECT ${text.file}, file_row_number + 1, NULL, NULL,
     CASE WHEN fields < ${width} THEN 'too few fields' ELSE 'too many fields' END, false
     FROM read_parquet(${literal(stage)}, file_row_number = true) WHERE fields <> ${width}`);
-  return cut;
+  return done;
+};
+
+/** Rows of a part of a Parquet file, so that several threads read and write one that is not long. */
+export const PART_ROWS = 30_720;
+
+/** How many rows of a file are in `rejects`. */
+export const countRejects = async (db: Duck, file: number): Promise<number> => {
+  const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
+  return gone;
 };
 
 /**

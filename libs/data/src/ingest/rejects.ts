@@ -56,6 +56,7 @@ export const settleRejects = async (
   const reasons = await db.rows<{ reason: string; count: number }>(
     `SELECT reason, count(*) AS count FROM rejects GROUP BY 1 ORDER BY 2 DESC, 1`,
   );
+  if (reasons.length === 0) return { rejected: { rows: 0, byReason: [], sample: [] }, warnings: [] };
   const each = Math.max(1, Math.floor(SAMPLE_ROWS / Math.max(1, reasons.length)));
   const sample = await db.rows<{ file: number } & Omit<RejectedRow, 'file'>>(
     `SELECT file, row, "column", value, reason

@@ -1,5 +1,5 @@
 import { isOneOf, literal, type Duck } from '../duck.js';
-import type { Source, SourceColumn } from './read.js';
+import { PART_ROWS, type Source, type SourceColumn, countRejects } from './read.js';
 import { type Rule, VALUE_LENGTH, firstBroken } from './rejects.js';
 
 /** SQL over the relation of a transactions plan, with what the user calls the column it comes from. */
@@ -116,6 +116,14 @@ export const markedTransactions = (plan: TransactionsPlan, rules: readonly Rule[
 /** SQL condition over marked transactions: rows that break no rule. */
 export const WITHOUT_BROKEN = 'customer_id IS NOT NULL';
 
+/** How many rows of marked transactions (a Parquet file) break a rule, by its footer. */
+export const countBroken = async (db: Duck, marked: string): Promise<number> => {
+  const { broken } = await db.row<{ broken: number }>(
+    `SELECT coalesce(sum(stats_null_count), 0)::BIGINT AS broken FROM parquet_metadata(${literal(marked)}) WHERE path_in_schema = 'customer_id'`,
+  );
+  return broken;
+};
+
 /**
  * Adds the broken rows of marked transactions (a Parquet file) to `rejects`, under the row numbers of their files.
  * @param sources the files that the rows come from, in their order
@@ -127,9 +135,7 @@ export const takeRejects = async (
   rules: readonly Rule[],
   sources: readonly Source[],
 ): Promise<number> => {
-  const { broken } = await db.row<{ broken: number }>(
-    `SELECT coalesce(sum(stats_null_count), 0)::BIGINT AS broken FROM parquet_metadata(${literal(marked)}) WHERE path_in_schema = 'customer_id'`,
-  );
+  const broken = await countBroken(db, marked);
   if (broken === 0) return 0;
   // Row numbers: from a position of all rows on, a file and what to add; a step for each file and each gap in it.
   let before = 0;
@@ -137,8 +143,7 @@ export const takeRejects = async (
   for (const { file, rows, gaps } of sources) {
     steps.push(`SELECT ${before} AS start, ${file} AS file, ${1 - before} AS shift`);
     if (gaps !== null) steps.push(`SELECT ${before} + kept_before, ${file}, ${1 - before} + gone FROM ${gaps}`);
-    const { gone } = await db.row<{ gone: number }>(`SELECT count(*) AS gone FROM rejects WHERE file = ${file}`);
-    before += rows - gone;
+    before += rows - (await countRejects(db, file));
   }
   await db.run(`CREATE OR REPLACE TABLE steps AS
     SELECT start, unnest(max(struct_pack(file, shift))) FROM (${steps.join(' UNION ALL ')}) GROUP BY start`);
@@ -162,8 +167,8 @@ export const takeNumberedRejects = (db: Duck, marked: string, rules: readonly Ru
     FROM ${marked} WHERE customer_id IS NULL`);
 };
 
-/** Canonical transactions as a file; parts of this size let several threads at files that are not long. */
-export const TRANSACTIONS_FILE = '(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)';
+/** Canonical transactions as a file. */
+export const TRANSACTIONS_FILE = `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${PART_ROWS})`;
 
 const NO_ID = ['', 'null', 'nan', 'none', 'n/a', 'na', '\\n', '#n/a'];
 const LONGEST_NO_ID = 4;
