@@ -73,10 +73,14 @@ export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
       count > env.UPLOADS_AT_ONCE ? BUSY_SECONDS : 0,
       `more than ${env.UPLOADS_AT_ONCE} uploads at once (UPLOADS_AT_ONCE)`,
     );
+    // Who has left meanwhile has no response any more whose end would be told.
+    if (reply.raw.destroyed) throw new CloveError('bad-request', 'the connection ended before the upload did');
     underWay.set(id, count);
     uploading.add(request);
+    // Told for every end of a connection; the hook `onResponse` is not where the client leaves before the answer.
+    reply.raw.once('close', () => done(request));
   });
-  const done = async (request: FastifyRequest) => {
+  const done = (request: FastifyRequest): void => {
     if (!uploading.delete(request)) return;
     arriving.delete(request.uploadId);
     const { id } = userOf(request);
@@ -85,8 +89,6 @@ export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
     else underWay.set(id, left);
     daily.note(id, request.uploadedBytes);
   };
-  app.addHook('onResponse', done);
-  app.addHook('onRequestAbort', done);
 }
 
 /** When one of several uploads may have ended. */
@@ -184,7 +186,10 @@ export async function receiveUpload(
     return { files, fields };
   } catch (error) {
     await discardUpload(gateway, id);
-    // the parser throws plain errors for a form that is cut off or garbled
+    // the parser throws plain errors for a form that is cut off or garbled, and for a boundary that is none
+    if (error instanceof Error && error.message.startsWith('The needle')) {
+      throw new CloveError('bad-request', 'the boundary of the form must have 1 to 70 characters', { cause: error });
+    }
     if (error instanceof Error && /^Multipart|multipart data$/.test(error.message)) {
       throw new CloveError('bad-request', `the form cannot be read: ${error.message}`, { cause: error });
     }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Job, Prediction, Run } from '@clove/contracts';
+import type { Accepted, Job, Prediction, RowPage, Run } from '@clove/contracts';
 import { connectRedis } from '@clove/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { customers, faultStack, modelHash, type FaultStack } from './stack.js';
@@ -56,19 +56,42 @@ test('Redis emptied during a training: the training goes on to its end, and what
   expect((await ended(waiting.id)).job.status).toBe('succeeded');
 });
 
-test('Redis gone for longer than the locks: jobs are accepted meanwhile, trainings go on, each ends once', async () => {
+const AWAY_MS = 30_000;
+
+test(`Redis gone for ${AWAY_MS / 1000} s: jobs are accepted meanwhile, questions get 503, trainings go on to their end, each job ends once`, async () => {
   const id = await running();
   const pid = faults.pidOf('Redis')!;
   process.kill(pid, 'SIGSTOP');
-  const accepted = await train({ modelName: 'meanwhile' });
-  expect(accepted.job.status).toBe('queued');
-  process.kill(pid, 'SIGCONT');
-  for (const run of [id, accepted.id]) {
+  const gone = performance.now();
+  // Each submission is answered once the queue has had its time, so that asking one after the other takes the 30 s.
+  const accepted: Accepted[] = [];
+  const question = faults.client.call('GET', `/v1/datasets/${datasetId}/rows`);
+  try {
+    do {
+      accepted.push(await train({ modelName: 'meanwhile', epochs: 5, patience: 5 }));
+      expect(accepted.at(-1)!.job.status).toBe('queued');
+      expect((await fetch(`${faults.stack.url}/readyz`)).status).toBe(503);
+      expect((await fetch(`${faults.stack.url}/healthz`)).status).toBe(200);
+    } while (performance.now() - gone < AWAY_MS);
+    const answer = await question;
+    expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    // What was under way has ended by now, without the queue.
+    expect((await faults.client.get<Run>(`/v1/runs/${id}`)).status).toBe('succeeded');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  expect(accepted.length).toBeGreaterThan(3);
+  const models: string[] = [];
+  for (const run of [id, ...accepted.map((one) => one.id)]) {
     const end = await ended(run);
     expect(end.job).toMatchObject({ status: 'succeeded' });
     expect(end.job.attempts.filter(({ status }) => status === 'succeeded')).toHaveLength(1);
-    expect(hashOf(end.run)).toBe(calmModel);
+    models.push(hashOf(end.run));
   }
+  expect(models[0]).toBe(calmModel);
+  expect(new Set(models.slice(1)).size).toBe(1);
+  expect((await faults.client.get<RowPage>(`/v1/datasets/${datasetId}/rows`)).total).toBe(4000);
 });
 
 test('Postgres restarted during a training: the training ends with the same model', async () => {

@@ -15,7 +15,7 @@ export const bearer = { authorization: `Bearer ${apiKey}` };
 const SECRETS = [
   inject('stackHome'),
   /\/(?:tmp|home|root|usr|var|proc|dist|src|node_modules)\//,
-  /\bat (?:async )?[\w.<>]+ \(/,
+  /\bat (?:async )?[\w.<>]+ \([^)]*:\d/,
   /\.[jt]s:\d+/,
   /postgres(?:ql)?:\/\/|rediss?:\/\//,
   /prisma|bullmq|invocation in/i,

@@ -110,6 +110,8 @@ export const jobRoutes =
         const left = new AbortController();
         // not request.signal: that one ends with the request's body, not with its reader
         reply.raw.once('close', () => left.abort());
+        // who left while the job was looked up is not told of again
+        if (reply.raw.destroyed) left.abort();
         const signal = AbortSignal.any([closing.signal, left.signal]);
         reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
         return reply.send(Readable.from(jobEvents(request.registry, job.id, position, signal)));
