@@ -278,3 +278,22 @@ test('every kernel of the engine has a case here', () => {
   const registered = trace(() => tf.getKernelsForBackend(TRACE_BACKEND).map((kernel) => kernel.kernelName));
   expect(Object.keys(CASES).toSorted()).toEqual(registered.toSorted());
 });
+
+test('every kernel with a gradient has a case that trains through it, but for those through which nothing flows', () => {
+  const untrained = Object.entries(CASES).flatMap(([name, cases]) =>
+    tf.getGradient(name) === undefined || cases.some((c) => c.trained) ? [] : [name],
+  );
+  expect(untrained).toEqual([
+    'Equal',
+    'Greater',
+    'GreaterEqual',
+    'IsInf',
+    'IsNan',
+    'Less',
+    'LessEqual',
+    'LogicalAnd',
+    'LogicalNot',
+    'LogicalOr',
+    'NotEqual',
+  ]);
+});
