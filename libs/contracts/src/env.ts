@@ -38,6 +38,7 @@ export const GatewayEnv = ServiceEnv.extend({
     .describe('an API key of the administrator that the gateway makes sure exists'),
   UPLOAD_LIMIT_BYTES: bytes.default(20 * 1024 ** 3).describe('bytes of the files of one upload together'),
   UPLOADS_AT_ONCE: z.coerce.number().int().min(1).default(16).describe('uploads of one user under way at once'),
+  UPLOADS_IN_ALL: z.coerce.number().int().min(1).default(64).describe('uploads of all users under way at once'),
   UPLOAD_DAILY_BYTES: bytes.optional().describe('bytes that one user may upload in a day; no limit when left out'),
   RATE_LIMIT: z.coerce
     .number()
@@ -45,6 +46,19 @@ export const GatewayEnv = ServiceEnv.extend({
     .min(1)
     .default(30_000)
     .describe('requests of one user, or of one address without a credential, in a minute'),
+  REQUESTS_AT_ONCE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(500)
+    .describe('requests under way at once, uploads apart; one counts once more for each 64 KiB of its body'),
+  STREAMS_AT_ONCE: z.coerce.number().int().min(1).default(200).describe('event streams and downloads at once'),
+  QUEUED_JOBS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe('jobs of one tenant that may wait; more are refused until some have begun'),
   BODY_SECONDS: z.coerce
     .number()
     .positive()

@@ -33,6 +33,7 @@ export const PROBLEMS = {
   'not-converged': { status: 422, title: 'The training did not converge' },
   cancelled: { status: 409, title: 'Cancelled' },
   'no-space': { status: 507, title: 'The store is full' },
+  overloaded: { status: 503, title: 'Too much at once' },
   unavailable: { status: 503, title: 'A part of the system does not answer' },
   internal: { status: 500, title: 'Something went wrong' },
 } as const;
@@ -73,7 +74,7 @@ export class CloveError extends Error {
   constructor(code: ProblemCode, message: string, where: Where & { retryable?: boolean } = {}) {
     super(message, where.cause === undefined ? undefined : { cause: where.cause });
     this.code = code;
-    this.retryable = where.retryable ?? code === 'unavailable';
+    this.retryable = where.retryable ?? (code === 'unavailable' || code === 'overloaded');
     this.gates = where.gates ?? [];
     this.errors = where.errors ?? (where.pointer === undefined ? [] : [{ pointer: where.pointer, detail: message }]);
   }

@@ -222,6 +222,8 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
       return JobAttempt.shape.status.options.map((status) => ({ status, count: countOf.get(status) ?? 0 }));
     },
 
+    queued: (most) => db.job.count({ where: { status: 'queued' }, take: most }),
+
     waiting: async () => {
       // A prediction from an upload waits for its dataset: until then it is not the queue's.
       const rows = await db.$queryRaw<(QueuedRow & { short: boolean })[]>`

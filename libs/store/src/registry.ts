@@ -88,6 +88,8 @@ export interface Jobs {
   oldestQueued(): Promise<{ kind: JobKind; seconds: number }[]>;
   /** How many attempts there are in each status, 0 too. */
   attemptCounts(): Promise<{ status: JobAttempt['status']; count: number }[]>;
+  /** How many jobs are queued, counted up to `most`. */
+  queued(most: number): Promise<number>;
   /**
    * Jobs that should be in the queue, oldest first: queued ones, and running ones whose worker has given no sign of
    * life for a minute. The reconciler puts back what the queue has lost.

@@ -40,6 +40,7 @@ const BY_CODE: Partial<Record<ProblemCode, number>> = {
   'kind-mismatch': EXIT.data,
   'columns-mismatch': EXIT.data,
   'too-many-requests': EXIT.unavailable,
+  overloaded: EXIT.unavailable,
   unavailable: EXIT.unavailable,
   cancelled: EXIT.cancelled,
 };

@@ -10,6 +10,7 @@ import { installMetrics } from './plugins/metrics.js';
 import { answerClientError, answerProblem, installProblems, pathOf, validatorCompiler } from './plugins/problems.js';
 import { startReconciler } from './plugins/reconciler.js';
 import { installProtection } from './plugins/protection.js';
+import { HANDLER_TIMEOUT_MS } from './plugins/overload.js';
 import { installWeb } from './plugins/web.js';
 import { installRoutes } from './routes.js';
 import { TRANSFER_TIMEOUT_MS, isPartAFile, uploadLimits } from './uploads.js';
@@ -60,7 +61,7 @@ export async function buildApp(gateway: Installation): Promise<FastifyInstance> 
     keepAliveTimeout: 65_000,
     // the whole request, so as long as the largest upload takes; connectionTimeout ends the ones that stand still
     requestTimeout: TRANSFER_TIMEOUT_MS,
-    handlerTimeout: 60_000,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
     http: { headersTimeout: 30_000 },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,

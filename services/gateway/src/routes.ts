@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Installation } from './gateway.js';
 import { installAudit } from './plugins/audit.js';
 import { requireAuthentication } from './plugins/authentication.js';
+import { limitQueued, limitRequests } from './plugins/overload.js';
 import { auditRoutes } from './routes/audit.js';
 import { datasetRoutes } from './routes/datasets.js';
 import { evaluationRoutes } from './routes/evaluations.js';
@@ -25,7 +26,9 @@ export async function installRoutes(app: FastifyInstance, installation: Installa
   await app.register(systemRoutes(installation));
   await app.register(
     async (v1) => {
+      limitRequests(v1, gateway);
       requireAuthentication(v1, installation);
+      limitQueued(v1, gateway);
       limitUploads(v1, gateway);
       installAudit(v1);
       await v1.register(sessionRoutes(gateway, registry));

@@ -246,25 +246,28 @@ const problem = (description: string) => ({
   content: { 'application/problem+json': { schema: Problem } },
 });
 
+/** What every route under /v1 may meet. */
+export const ANYWHERE = ['too-many-requests', 'overloaded', 'unavailable'] as const satisfies ProblemCode[];
+
 /**
  * Problem answers of a route, by code; what every route may meet is under `default`. Typed as nothing, so that handlers are
  * held to their good answers: problems are thrown, never returned.
  */
 export const problems = (...codes: ProblemCode[]): Record<never, never> => {
   const byStatus: Record<string, string> = {};
-  for (const code of codes) {
+  for (const code of new Set(codes)) {
     const { status, title } = PROBLEMS[code];
     byStatus[status] = [byStatus[status], `${code}: ${title}`].filter(Boolean).join('; ');
   }
   return {
     ...Object.fromEntries(Object.entries(byStatus).map(([status, text]) => [status, problem(text)])),
-    default: problem('Any other problem, such as bad-request, unavailable or internal'),
+    default: problem('Any other problem, such as bad-request or internal'),
   };
 };
 
 /** Problems of every route that needs a credential; add the route's own. */
 export const guarded = (...codes: ProblemCode[]): Record<never, never> =>
-  problems('unauthenticated', 'forbidden', ...codes);
+  problems('unauthenticated', 'forbidden', ...codes, ...ANYWHERE);
 
 /** Names that OpenAPI and its clients see. Registering again under one name would be an error, so: once, here. */
 const COMPONENTS: Record<string, z.ZodType> = {

@@ -244,7 +244,7 @@ export async function openTestGateway(
     dir,
     work: workers(gateway),
     /** Plays the scorers: answers every question until it is closed. */
-    answer: (reply: (question: Question) => Answer) =>
+    answer: (reply: (question: Question) => Answer | Promise<Answer>) =>
       startAnswering({
         ...queue,
         logger,

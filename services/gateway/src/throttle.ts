@@ -53,6 +53,16 @@ export class Throttle {
 }
 
 /**
+ * @param waitSeconds 0 where there is room
+ * @throws CloveError 'overloaded', with the time to wait in the header `Retry-After`, unless that is 0
+ */
+export function refuseOverload(reply: Pick<FastifyReply, 'header'>, waitSeconds: number, what: string): void {
+  if (waitSeconds === 0) return;
+  reply.header('retry-after', String(waitSeconds));
+  throw new CloveError('overloaded', `${what}: wait ${waitSeconds} s and try again`);
+}
+
+/**
  * @param waitSeconds as `Throttle.note` gives them @param what there is too much of, as a sentence begins
  * @throws CloveError 'too-many-requests', with the time to wait in the header `Retry-After`, unless that is 0
  */

@@ -4,7 +4,7 @@ import { artifactKeys } from '@clove/store';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.js';
 import { userOf } from './plugins/authentication.js';
-import { Throttle, refuseTooMany } from './throttle.js';
+import { Throttle, refuseOverload, refuseTooMany } from './throttle.js';
 
 /** At 1 MB/s the largest upload of the default limit takes 6 hours. */
 export const TRANSFER_TIMEOUT_MS = 6 * 3600 * 1000;
@@ -54,8 +54,8 @@ export const bringsFiles = ({ headers }: Pick<FastifyRequest, 'headers'>): boole
   /^multipart\//i.test(headers['content-type'] ?? '');
 
 /**
- * Holds every form with files of this scope to what one user may upload: so many at once, so many bytes a day. Install after
- * the check of who asks. Each gateway counts for itself.
+ * Holds every form with files of this scope to what may be uploaded: so many at once by all, so many at once by one user, so many
+ * bytes a day. Install after the check of who asks. Each gateway counts for itself.
  */
 export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
   const underWay = new Map<string, number>();
@@ -67,6 +67,11 @@ export function limitUploads(app: FastifyInstance, { env }: Gateway): void {
     if (!bringsFiles(request)) return;
     const { id } = userOf(request);
     refuseTooMany(reply, daily.note(id, 0), `more than ${env.UPLOAD_DAILY_BYTES} bytes a day (UPLOAD_DAILY_BYTES)`);
+    refuseOverload(
+      reply,
+      uploading.size >= env.UPLOADS_IN_ALL ? BUSY_SECONDS : 0,
+      `this gateway has ${env.UPLOADS_IN_ALL} uploads under way (UPLOADS_IN_ALL)`,
+    );
     const count = (underWay.get(id) ?? 0) + 1;
     refuseTooMany(
       reply,

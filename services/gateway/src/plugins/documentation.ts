@@ -108,6 +108,16 @@ const IDEMPOTENCY_HEADER = {
   },
 };
 
+/** Answers of a route, those that ask for patience with the header that says how much. */
+const withRetryAfter = (answers: Tree): Tree =>
+  Object.fromEntries(
+    Object.entries(answers).map(([status, answer]) => [
+      status,
+      (status === '429' || status === '503') && isTree(answer) ? { ...answer, headers: RETRY_AFTER } : answer,
+    ]),
+  );
+const RETRY_AFTER = { 'Retry-After': { type: 'integer', description: 'Seconds to wait before trying again' } };
+
 /** `/openapi.json` and the page `/docs`, generated from the schemas of the routes. Install before the first route. */
 export async function installDocumentation(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
@@ -140,6 +150,7 @@ export async function installDocumentation(app: FastifyInstance): Promise<void> 
         url,
         schema: {
           ...schema,
+          ...(isTree(schema.response) ? { response: withRetryAfter(schema.response) } : {}),
           ...(role === null ? {} : { 'x-role': role }),
           ...(config?.operator === true ? { 'x-operator': true } : {}),
           ...(config?.form === undefined ? {} : { body: formBody(config.form) }),

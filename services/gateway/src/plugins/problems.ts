@@ -158,7 +158,7 @@ export const pathOf = (request: FastifyRequest): string => request.url.split('?'
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toCloveError(error, request);
   const problem = problemOf(known, request);
-  if (problem.status >= 500) request.log.error({ err: error }, 'the request failed');
+  if (problem.status >= 500 && known.code !== 'overloaded') request.log.error({ err: error }, 'the request failed');
   else request.log.info({ code: problem.code, detail: problem.detail }, 'the request was refused');
   if ((problem.status === 429 || problem.status === 503) && !reply.hasHeader('retry-after')) {
     reply.header('retry-after', String(RETRY_SECONDS));

@@ -50,7 +50,7 @@ export const datasetRoutes =
       '/datasets',
       {
         handlerTimeout: TRANSFER_TIMEOUT_MS,
-        config: { form: { name: 'DatasetForm' } },
+        config: { queues: true, form: { name: 'DatasetForm' } },
         schema: {
           operationId: 'uploadDataset',
           summary: 'Upload one or several files as a new dataset',
@@ -104,6 +104,7 @@ export const datasetRoutes =
     app.post(
       '/datasets/generate',
       {
+        config: { queues: true },
         schema: {
           operationId: 'generateDataset',
           summary: 'Make a synthetic dataset, the same for the same seed and size',

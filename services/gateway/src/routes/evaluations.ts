@@ -14,6 +14,7 @@ export const evaluationRoutes =
     app.post(
       '/evaluations',
       {
+        config: { queues: true },
         schema: {
           operationId: 'startEvaluation',
           summary: 'Evaluate a model version on a dataset',

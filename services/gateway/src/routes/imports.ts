@@ -38,7 +38,7 @@ export const importRoutes =
       '/models/:name/versions',
       {
         handlerTimeout: TRANSFER_TIMEOUT_MS,
-        config: { form: { name: 'ImportForm' } },
+        config: { queues: true, form: { name: 'ImportForm' } },
         schema: {
           operationId: 'importVersion',
           summary: 'Upload a model that Clove exported, as a new version of a model that may be new',

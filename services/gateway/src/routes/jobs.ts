@@ -142,6 +142,7 @@ export const jobRoutes =
     app.post(
       '/jobs/:id/retry',
       {
+        config: { queues: true },
         schema: {
           operationId: 'retryJob',
           summary: 'Queue a failed or cancelled job again',

@@ -14,6 +14,7 @@ export const leaderboardRoutes =
     app.post(
       '/leaderboards',
       {
+        config: { queues: true },
         schema: {
           operationId: 'startLeaderboard',
           summary: 'Train and rank every model on a dataset',

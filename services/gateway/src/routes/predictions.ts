@@ -61,7 +61,7 @@ export const predictionRoutes =
       '/predictions',
       {
         handlerTimeout: TRANSFER_TIMEOUT_MS,
-        config: { form: { name: 'PredictionForm', json: 'StartPrediction' } },
+        config: { queues: true, form: { name: 'PredictionForm', json: 'StartPrediction' } },
         schema: {
           operationId: 'startPrediction',
           summary: 'Score every customer of a dataset, or of files uploaded with the request',

@@ -14,6 +14,7 @@ export const runRoutes =
     app.post(
       '/runs',
       {
+        config: { queues: true },
         schema: {
           operationId: 'startRun',
           summary: 'Train a model on a dataset',

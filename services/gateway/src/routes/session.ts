@@ -15,7 +15,7 @@ import { hashOf, once } from '../idempotency.js';
 
 import { SESSION_COOKIE, userOf } from '../plugins/authentication.js';
 import { Throttle, refuseTooMany } from '../throttle.js';
-import { ApiKeys, bodies, guarded, json, noContent, params, problems } from '../schemas.js';
+import { ANYWHERE, ApiKeys, bodies, guarded, json, noContent, params, problems } from '../schemas.js';
 
 /** Tries to sign in, in a minute: from one address to one user, and from one address to anybody. */
 const TRIES = 10;
@@ -76,7 +76,7 @@ export const sessionRoutes =
           body: bodies.Login,
           response: {
             200: json('Signed in', Me),
-            ...problems('unauthenticated', 'forbidden', 'invalid-input', 'too-many-requests'),
+            ...problems('unauthenticated', 'forbidden', 'invalid-input', ...ANYWHERE),
           },
         },
       },
