@@ -1,16 +1,21 @@
 export { cohortDays } from './cohort-days.js';
-export { type DuckOptions } from './duck.js';
+export { type DuckOptions, type OpenDuck } from './duck.js';
 export { fingerprintOf } from './fingerprint.js';
 export { generateDataset, generateFile } from './generate.js';
 export { type IngestFile, type IngestRequest, ingestFiles } from './ingest.js';
+export { joinedParquet } from './parquet-join.js';
+export { KeySet, type PlainRows, openPlainCsv, scanLines } from './plain-csv.js';
 export {
   type InputColumn,
   type ScoredRows,
+  TIERS,
+  customerCells,
   inputColumns,
-  joinedPredictions,
-  writePredictions,
+  joinedCsv,
+  writePredictionCsv,
+  writePredictionParquet,
 } from './prediction-files.js';
-export { type ActualSpend, predictionFigures, predictionsAndActuals } from './prediction-figures.js';
+export { type ActualSpend, predictionsAndActuals } from './predictions-and-actuals.js';
 export { readRows } from './rows.js';
 export {
   type ScanOptions,
@@ -19,6 +24,7 @@ export {
   type Stretch,
   customerAt,
   loadFeatures,
+  openRows,
   scan,
   scoringRows,
 } from './scan.js';

@@ -9,7 +9,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appendColumns } from './columns.js';
 import { ident, literal, withDuck } from './duck.js';
 import { joinedParquet } from './parquet-join.js';
-import { type ScoredRows, inputColumns, joinedPredictions, writePredictions } from './prediction-files.js';
+import {
+  type ScoredRows,
+  customerCells,
+  inputColumns,
+  joinedCsv,
+  writePredictionCsv,
+  writePredictionParquet,
+} from './prediction-files.js';
+import { openRows } from './scan.js';
 
 let scratchDir: string;
 beforeAll(async () => {
@@ -57,19 +65,22 @@ const write = async (
   const inputs = await inputColumns({ scratchDir, source: { ...source, ...shape }, names });
   const parts: { parquet: string; csv: string }[] = [];
   let from = 0;
+  const duck = await openRows({ scratchDir, memoryLimitBytes, ...source, folders: [outDir] });
   for (const [i, { ids, scores }] of chunks.entries()) {
     const out = { parquet: path.join(outDir, `${i}.parquet`), csv: path.join(outDir, `${i}.csv`) };
     const stretch = { from, rows: ids.length };
-    const all = { scratchDir, memoryLimitBytes, parquet: source.parquet, inputs, modelVersion, asOf };
-    await writePredictions({ ...all, stretch, scores, out });
+    const rowsOf = { parquet: source.parquet, stretch, inputs };
+    const told = { scores, modelVersion, asOf };
+    await writePredictionParquet(duck, { ...told, ...rowsOf, out: out.parquet });
+    await writePredictionCsv({ ...told, cells: await customerCells(duck, rowsOf), out: out.csv });
     parts.push(out);
     from += ids.length;
   }
-  const joined = joinedPredictions({ inputs, parts });
+  await duck.close();
   const file = path.join(outDir, 'predictions.parquet');
-  await writeFile(file, joined.parquet);
+  await writeFile(file, joinedParquet(parts.map(({ parquet }) => parquet)));
   const rows = await withDuck({ scratchDir }, (db) => db.rows<Row>(`SELECT * FROM ${literal(file)}`));
-  return { rows, csv: await text(joined.csv), outDir };
+  return { rows, csv: await text(joinedCsv({ inputs, files: parts.map(({ csv }) => csv) })), outDir };
 };
 
 test('percentiles are rounded, tiers follow from what they were before', async () => {
@@ -184,6 +195,23 @@ describe('files', () => {
   });
 });
 
+test('the CSV holds byte for byte what DuckDB would write of the Parquet', async () => {
+  const rng = new Rng(2);
+  const ids = [...'#,"\n\r\t =+-@é', '', ' a', 'b ', 'NULL'].flatMap((sign, i) => [`${sign}x${i}`, `y${i}${sign}z`]);
+  const predicted = ids.map(() => 10 ** (8 * rng.uniform() - 3));
+  const chunk = chunkOf(ids, predicted, new Map([['note', categorical(...ids.map((id) => `${id}!`))]]));
+  const scores = { ...chunk.scores, percentile: Float64Array.from(ids, () => 100 * rng.uniform()) };
+  const { csv, outDir } = await write([{ ...chunk, scores }]);
+  const file = path.join(outDir, 'by-duckdb.csv');
+  const guarded = (name: string): string =>
+    `CASE WHEN regexp_matches(${name}, '^[=+\\-@\\t\\r]') THEN '''' || ${name} ELSE ${name} END AS ${name}`;
+  await withDuck({ scratchDir }, (db) =>
+    db.run(`COPY (SELECT * REPLACE (${guarded('customer_id')}, ${guarded('note')})
+      FROM ${literal(path.join(outDir, 'predictions.parquet'))}) TO ${literal(file)} (FORMAT csv, HEADER)`),
+  );
+  expect(csv).toBe(await readFile(file, 'utf8'));
+});
+
 test('parts put together are one Parquet file: its row groups, statistics and filters are found where the footer says', async () => {
   const rng = new Rng(1);
   const words = ['Lyon', 'Oslo', 'Bern'];
@@ -228,9 +256,18 @@ describe('faults', () => {
     const stop = new AbortController();
     stop.abort();
     const { scores } = chunkOf(['a'], [1]);
-    const out = { parquet: path.join(scratchDir, 'never.parquet'), csv: path.join(scratchDir, 'never.csv') };
-    const rows = { parquet: 'nowhere.parquet', stretch: { from: 0, rows: 1 }, scores, inputs: [] };
-    const work = writePredictions({ scratchDir, ...rows, modelVersion: 'm@1', asOf: null, out, signal: stop.signal });
+    const out = path.join(scratchDir, 'never.parquet');
+    const work = openRows({ scratchDir, parquet: 'nowhere.parquet', steps: null, signal: stop.signal }).then((duck) =>
+      writePredictionParquet(duck, {
+        parquet: 'nowhere.parquet',
+        stretch: { from: 0, rows: 1 },
+        scores,
+        inputs: [],
+        modelVersion: 'm@1',
+        asOf: null,
+        out,
+      }),
+    );
     await expect(work).rejects.toMatchObject({ code: 'cancelled' });
     expect((await readdir(scratchDir)).filter((name) => /^(duck-|never)/.test(name))).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { literal, withDuck } from './duck.js';
 import { generateDataset } from './generate.js';
 import { profileParquet } from './profile.js';
-import { type ScanOptions, type ScoringRows, customerAt, loadFeatures, scan, scoringRows } from './scan.js';
+import { type ScanOptions, type ScoringRows, customerAt, loadFeatures, openRows, scan, scoringRows } from './scan.js';
 import { snapshot } from './snapshot.js';
 
 let scratchDir: string;
@@ -49,8 +49,14 @@ const all = async (tables: AsyncIterable<Table>) => {
 /** The rows of a dataset that are scored, and a scan of them. */
 const rowsOf = (o: Pick<Parameters<typeof scoringRows>[0], 'parquet' | 'profile' | 'asOf'>) =>
   scoringRows({ scratchDir, outDir: path.join(scratchDir, 'rows'), ...o });
-const scanned = (source: ScoringRows, o: Pick<ScanOptions, 'columns'> & Partial<ScanOptions>) =>
-  all(scan({ scratchDir, ...source, ids: true, ...o }));
+const scanned = async (source: ScoringRows, o: Pick<ScanOptions, 'columns'> & Partial<ScanOptions>) => {
+  const duck = await openRows({ scratchDir, ...source });
+  try {
+    return await all(scan({ ...source, duck, ids: true, ...o }));
+  } finally {
+    await duck.close();
+  }
+};
 
 describe('features', () => {
   test('a scan gives the rows of the whole table, in file order, whatever the chunk size', async () => {
@@ -107,7 +113,9 @@ describe('features', () => {
       const [bare] = await scanned(rows, { columns: ['n'], stretch, ids: false });
       expect([bare!.rows, bare!.ids]).toEqual([stretch.rows, []]);
     }
-    expect(await customerAt({ scratchDir, parquet: source, row: 4321 })).toBe('c4321');
+    const duck = await openRows({ scratchDir, ...rows });
+    expect(await customerAt({ duck, parquet: source, row: 4321 })).toBe('c4321');
+    await duck.close();
   });
 
   test('a column that is not there is named, with those that are', async () => {
@@ -146,22 +154,24 @@ describe('transactions', () => {
   });
 });
 
-const folders = async () => (await readdir(scratchDir)).filter((name) => name.startsWith('duck-'));
-
-test('leaving early, failing and aborting all remove what the scan put on disk', async () => {
+test('one database serves one stretch after the other, after an end, a break and an error; an abort stops it', async () => {
   const source = await rowsOf(made.get('transactions')!);
-  const o = { scratchDir, ...source, ids: true, columns: ['orders'], chunkRows: 10 };
+  const stop = new AbortController();
+  const duck = await openRows({ scratchDir, ...source, signal: stop.signal });
+  const o = { ...source, duck, ids: true, columns: ['orders'], chunkRows: 10, signal: stop.signal };
   for await (const table of scan(o)) {
     expect(table.rows).toBe(10);
-    expect(await folders()).toHaveLength(1);
     break;
   }
-  expect(await folders()).toEqual([]);
-  const stop = new AbortController();
+  await expect(all(scan({ ...o, columns: ['shoe_size'] }))).rejects.toMatchObject({ code: 'columns-mismatch' });
+  for (const from of [0, 100]) {
+    const table = joined(await all(scan({ ...o, stretch: { from, rows: 25 } })));
+    expect(table.rows).toBe(25);
+  }
   const work = (async () => {
-    const tables = scan({ ...o, signal: stop.signal });
-    for await (const table of tables) if (table.rows > 0) stop.abort();
+    for await (const table of scan(o)) if (table.rows > 0) stop.abort();
   })();
   await expect(work).rejects.toMatchObject({ code: 'cancelled' });
-  expect(await folders()).toEqual([]);
+  await duck.close();
+  expect((await readdir(scratchDir)).filter((name) => name.startsWith('duck-'))).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Table } from '@clove/clv';
 import { CloveError, type DatasetProfile } from '@clove/contracts';
 import { type TableColumn, columnsOf, readTable, readTables } from './columns.js';
-import { type Duck, type DuckOptions, ident, literal, openDuck, withDuck } from './duck.js';
+import { type Duck, type DuckOptions, type OpenDuck, ident, literal, openDuck, withDuck } from './duck.js';
 import { type SequenceOptions, withSequences } from './sequences.js';
 import { createSnapshot, snapshotColumns } from './snapshot.js';
 
@@ -90,20 +90,21 @@ const writeSource = async (db: Duck, o: Parameters<typeof scoringRows>[0]): Prom
   };
 };
 
-export type ScanOptions = DuckOptions &
-  ScoringRows & {
-    /** the columns to read, in the order that the tables shall have */
-    columns: readonly string[];
-    /** the first row and how many; all when left out */
-    stretch?: Stretch | undefined;
-    /** whether the tables hold the ids of the customers; reading them costs as much as all numbers */
-    ids: boolean;
-    /** as the rows were made with */
-    sequence?: SequenceOptions | undefined;
-    /** rows of a table; 16,384 when left out */
-    chunkRows?: number | undefined;
-    signal?: AbortSignal | undefined;
-  };
+export type ScanOptions = ScoringRows & {
+  /** a database that reaches the rows */
+  duck: OpenDuck;
+  /** the columns to read, in the order that the tables shall have */
+  columns: readonly string[];
+  /** the first row and how many; all when left out */
+  stretch?: Stretch | undefined;
+  /** whether the tables hold the ids of the customers; reading them costs as much as all numbers */
+  ids: boolean;
+  /** as the rows were made with */
+  sequence?: SequenceOptions | undefined;
+  /** rows of a table; 16,384 when left out */
+  chunkRows?: number | undefined;
+  signal?: AbortSignal | undefined;
+};
 
 /** Rows next to each other, from 0. */
 export type Stretch = { from: number; rows: number };
@@ -113,13 +114,17 @@ export const stretchOf = (parquet: string, { from, rows }: Stretch): string =>
   `(SELECT * EXCLUDE (file_row_number) FROM read_parquet(${literal(parquet)}, file_row_number = true)
     WHERE file_row_number >= ${from} AND file_row_number < ${from + rows})`;
 
+/** A database for the scanning of rows and the writing of files in `folders`; whoever opens it closes it. */
+export const openRows = (
+  o: DuckOptions & ScoringRows & { folders?: readonly string[]; signal?: AbortSignal | undefined },
+): Promise<OpenDuck> => openDuck({ ...o, files: o.steps === null ? [o.parquet] : [o.parquet, o.steps] });
+
 /**
  * The rows of a stretch with the columns asked for, chunk by chunk, in order. Memory stays bounded whatever the row count.
- * The database closes when the iteration ends, early or not.
  * @throws CloveError columns-mismatch where a column is not there
  */
 export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefined> {
-  const { db, explain, close } = await openDuck({ ...o, files: o.steps === null ? [o.parquet] : [o.parquet, o.steps] });
+  const { db, explain } = o.duck;
   try {
     const kinds = new Map((await featureColumns(db, fileOf(o.parquet))).map((column) => [column.name, column]));
     const columns = o.columns.flatMap((name) => kinds.get(name) ?? []);
@@ -139,24 +144,21 @@ export async function* scan(o: ScanOptions): AsyncGenerator<Table, void, undefin
     });
     if (o.sequence === undefined || o.steps === null) return yield* tables;
     const { from, rows } = o.stretch ?? { from: 0, rows: Number.MAX_SAFE_INTEGER };
-    await db.run(`CREATE TABLE steps AS SELECT * FROM ${fileOf(o.steps)}
+    await db.run(`CREATE OR REPLACE TABLE steps AS SELECT * FROM ${fileOf(o.steps)}
       WHERE customer >= ${from} AND customer < ${from + rows}`);
     yield* withSequences(db, tables, { ...o.sequence, from, signal: o.signal });
   } catch (error) {
     throw explain(error);
-  } finally {
-    await close();
   }
 }
 
 /** The customer in a row, to name in a message. */
-export const customerAt = (o: DuckOptions & { parquet: string; row: number }): Promise<string> =>
-  withDuck({ ...o, files: [o.parquet] }, async (db) => {
-    const found = await db.row<{ id: string }>(
-      `SELECT ${ID} AS id FROM ${stretchOf(o.parquet, { from: o.row, rows: 1 })}`,
-    );
-    return found.id;
-  });
+export const customerAt = async ({ duck, parquet, row }: { duck: OpenDuck; parquet: string; row: number }) => {
+  const found = await duck.db.row<{ id: string }>(
+    `SELECT ${ID} AS id FROM ${stretchOf(parquet, { from: row, rows: 1 })}`,
+  );
+  return found.id;
+};
 
 const fileOf = (parquet: string): string => `read_parquet(${literal(parquet)})`;
 

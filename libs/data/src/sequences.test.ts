@@ -6,7 +6,7 @@ import type { DatasetProfile } from '@clove/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { literal, withDuck } from './duck.js';
 import { generateDataset } from './generate.js';
-import { scan, scoringRows } from './scan.js';
+import { openRows, scan, scoringRows } from './scan.js';
 import { snapshot } from './snapshot.js';
 
 let scratchDir: string;
@@ -243,9 +243,10 @@ describe('generated orders', () => {
     expect(await snapshot({ scratchDir, parquet, asOf })).toEqual(features);
     expect(steps!.mask).toHaveLength(whole.rows * LENGTH);
     const source = await rowsOf();
+    const duck = await openRows({ scratchDir, ...source });
     const scanned = async (stretch: { from: number; rows: number }): Promise<Table[]> => {
       const tables: Table[] = [];
-      const o = { scratchDir, ...source, columns: SNAPSHOT_FEATURE_NAMES, ids: true, sequence, chunkRows: 99, stretch };
+      const o = { duck, ...source, columns: SNAPSHOT_FEATURE_NAMES, ids: true, sequence, chunkRows: 99, stretch };
       for await (const table of scan(o)) tables.push(table);
       return tables;
     };
@@ -256,16 +257,19 @@ describe('generated orders', () => {
     const cut = Math.floor(whole.rows / 3);
     const parts = [await scanned({ from: 0, rows: cut }), await scanned({ from: cut, rows: whole.rows - cut })];
     expect(stackTables(parts.flat())).toEqual(whole);
+    await duck.close();
   });
 
   test('an abort stops the reading of sequences', async () => {
     const stop = new AbortController();
     const source = await rowsOf();
+    const duck = await openRows({ scratchDir, ...source, signal: stop.signal });
     const work = (async () => {
-      const o = { scratchDir, ...source, columns: ['orders'], ids: true, sequence, chunkRows: 10, signal: stop.signal };
+      const o = { duck, ...source, columns: ['orders'], ids: true, sequence, chunkRows: 10, signal: stop.signal };
       for await (const table of scan(o)) if (table.rows > 0) stop.abort();
     })();
     await expect(work).rejects.toMatchObject({ code: 'cancelled' });
+    await duck.close();
   });
 });
 

@@ -112,6 +112,25 @@ describe('a table of customers', () => {
     for (const row of rows) expect(Number.isFinite(Number(row[1]))).toBe(true);
   });
 
+  test('a large CSV of numbers is scored as it lies; with a bad row it is ingested, and gives the same bytes', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `f${i}`);
+    const rows = Array.from({ length: 90_000 }, (_, i) => [
+      `c${i}`,
+      ...names.map((_name, k) => (((i * (7919 + k)) % 100_003) / 7).toFixed(3)),
+    ]);
+    const header = ['customer_id', ...names];
+    write('few.csv', [[...header, 'clv'], ...rows.slice(0, 400).map((row) => [...row, row[1]!])]);
+    await json(`train --local --data few.csv --out numbers ${SMALL}`);
+    write('many.csv', [header, ...rows]);
+    const direct = await json('predict --local --model numbers --data many.csv --out direct.csv');
+    expect(direct).toMatchObject({ prediction: { rows: 90_000, asOf: null }, seconds: { ingest: 0 } });
+    write('odd.csv', [header, ...rows, ['c17', '1', '2', '3', '4', '5', '6']]);
+    const odd = await json('predict --local --model numbers --data odd.csv --out odd-out.csv');
+    expect(odd).toMatchObject({ prediction: { rows: 90_000 } });
+    expect((odd['warnings'] as Warning[]).map(({ code }) => code)).toContain('duplicate-ids');
+    expect(sha('odd-out.csv')).toBe(sha('direct.csv'));
+  }, 120_000);
+
   test('report is one page about the model folder, with the data that it learned from', async () => {
     const { report, gates } = await json('report --model ./model --out card.html --currency EUR');
     expect(report).toMatchObject({ file: join(folder, 'card.html'), model: 'model' });

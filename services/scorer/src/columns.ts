@@ -1,8 +1,11 @@
 import { type OpenPredictor, SNAPSHOT_FEATURE_NAMES, matchColumns } from '@clove/clv';
-import { type DatasetProfile, type Warning, columnWarnings } from '@clove/contracts';
+import { type ColumnProfile, type DatasetKind, type Warning, columnWarnings } from '@clove/contracts';
+
+/** What of a dataset's profile tells its columns. */
+type Columns = { kind: DatasetKind; columns: readonly Pick<ColumnProfile, 'name' | 'role'>[] };
 
 /** Columns that a scan of this dataset can give, in order; the id is not one. */
-export const scannable = (profile: DatasetProfile): string[] =>
+export const scannable = (profile: Columns): string[] =>
   profile.kind === 'transactions'
     ? [...SNAPSHOT_FEATURE_NAMES]
     : profile.columns.filter(({ role }) => role !== 'customer').map(({ name }) => name);
@@ -14,7 +17,7 @@ export const scannable = (profile: DatasetProfile): string[] =>
  */
 export const takenColumns = (
   { manifest, columns: read }: OpenPredictor,
-  profile: DatasetProfile,
+  profile: Columns,
 ): { columns: string[]; warnings: Warning[] } => {
   const available = scannable(profile);
   const { missing, surplus } = matchColumns(manifest.schema, available);

@@ -1,7 +1,7 @@
 import { encodingWarnings } from '@clove/clv';
 import { CloveError, type ModelManifest, type PredictionSummary, type Warning } from '@clove/contracts';
 import { type PieceReport, type PredictionPlan, allCounts } from './pieces.js';
-import type { WrittenPiece } from './write-piece.js';
+import { type SortedRuns, rowsOf, valueAt } from './sorted-runs.js';
 
 /**
  * Called once all pieces are scored, before any is written.
@@ -40,24 +40,24 @@ export const warningsOf = (
   return warnings;
 };
 
-/** The figures of a prediction from those of its pieces, added in their order. */
-export const summaryOf = (reports: readonly PieceReport[], written: readonly WrittenPiece[]): PredictionSummary => {
+/** The figures of a prediction from those of its pieces, added in their order. @param runs their predictions, ascending */
+export const summaryOf = (reports: readonly PieceReport[], runs: SortedRuns): PredictionSummary => {
   let [customers, total, squares] = [0, 0, 0];
-  for (const report of reports) {
+  for (const report of reports.filter(({ rows }) => rows > 0)) {
     // Squares of two groups together (Chan, Golub, LeVeque 1979).
     const apart = customers === 0 ? 0 : report.total / report.rows - total / customers;
     squares += report.squares + (apart ** 2 * customers * report.rows) / (customers + report.rows);
     customers += report.rows;
     total += report.total;
   }
-  const [below, above] = [0, 1].map((side) => Math.max(...written.map(({ middle }) => middle[side] ?? -Infinity)));
+  const rows = rowsOf(runs);
   return {
     customers,
     total,
     mean: total / customers,
-    median: (below! + above!) / 2,
+    median: (valueAt(runs, Math.floor((rows - 1) / 2)) + valueAt(runs, Math.floor(rows / 2))) / 2,
     sd: Math.sqrt(squares / customers),
-    min: Math.min(...reports.map((report) => report.lowest)),
-    max: Math.max(...reports.map((report) => report.highest)),
+    min: valueAt(runs, 0),
+    max: valueAt(runs, rows - 1),
   };
 };

@@ -11,16 +11,15 @@ import {
   type Prediction,
   type ShardStep,
 } from '@clove/contracts';
-import { joinedPredictions } from '@clove/data';
 import type { Handlers, JobContext } from '@clove/runtime';
 import { type ArtifactStore, type Registry, type ShardState, artifactKeys } from '@clove/store';
 import { checkReports } from './finish-prediction.js';
 import { importHandler } from './import-handler.js';
 import type { Lanes } from './lanes.js';
 import { readManifest } from './model.js';
-import { PIECE_ROWS } from './pieces.js';
-import { PROGRESS, type PredictionResult, type ScoreIo, duckOptions, predictPieces } from './predict-dataset.js';
-import { doShard, joinShards, readPlan, readReports, storePlan, versionName } from './shards.js';
+import { type Format, PIECE_ROWS } from './pieces.js';
+import { type Made, PROGRESS, type ScoreIo, duckOptions, joinedFiles, predictPieces } from './predict-dataset.js';
+import { FORMATS, doShard, joinShards, readPlan, readReports, storePlan, versionName } from './shards.js';
 
 /** What the handlers of the queue `score` work with. */
 export type ScorerContext = {
@@ -60,18 +59,19 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
       if (shared === null) {
         const planned = await planOf(context, ctx, { prediction, files, scratch });
         if (planned.plan.rows <= shardRows) {
-          const made = await predictPieces(
+          const { parts, made } = await predictPieces(
             {
               lanes: context.lanes,
               budget: { ...context, scratchDir: scratch },
               modelDir: files.modelDir,
               modelVersion: versionName(prediction),
               dir: scratch,
+              formats: FORMATS,
               ...planned,
             },
             ioOf(ctx),
           );
-          const joined = joinedPredictions({ inputs: planned.plan.inputs, parts: made.parts });
+          const joined = joinedFiles(planned.plan.inputs, FORMATS, parts);
           await complete(context, ctx, { predictionId, files, scratch, joined, made });
           return;
         }
@@ -169,35 +169,34 @@ const complete = async (
     predictionId: string;
     files: InputFiles;
     scratch: string;
-    joined: ReturnType<typeof joinedPredictions>;
-    made: PredictionResult;
+    joined: ReturnType<typeof joinedFiles>;
+    made: Made;
   },
 ): Promise<void> => {
   const { artifacts, registry, lanes } = context;
   const { signal } = ctx;
-  const { predictionId, made } = i;
-  for (const format of ['parquet', 'csv'] as const) {
-    await artifacts.put(artifactKeys.prediction(predictionId, `predictions.${format}`), i.joined[format], { signal });
-  }
-  const report = await lanes.run(
-    'report',
+  const { predictionId } = i;
+  const { figures, ...made } = i.made;
+  const keyOf = (format: Format): string => artifactKeys.prediction(predictionId, `predictions.${format}`);
+  await Promise.all(i.joined.map(({ format, stream }) => artifacts.put(keyOf(format), stream, { signal })));
+  ctx.progress(0.97, 'summing the predictions up');
+  const actual = await lanes.run(
+    'compare',
     {
       ...i.files,
       ...duckOptions({ ...context, scratchDir: i.scratch }, 1),
-      predictions: await artifacts.local(artifactKeys.prediction(predictionId, 'predictions.parquet'), i.scratch),
+      predictions: await artifacts.local(keyOf('parquet'), i.scratch),
       asOf: made.asOf,
     },
     ioOf(ctx),
   );
   try {
     signal.throwIfAborted();
-    await registry.predictions.complete(predictionId, { ...made, report });
+    await registry.predictions.complete(predictionId, { ...made, report: { ...figures, actual } });
   } catch (error) {
     // Where the registry did not answer, it may have taken the files: they stay for the next attempt.
     if (error instanceof CloveError && !error.retryable) {
-      for (const format of ['parquet', 'csv'] as const) {
-        await artifacts.remove(artifactKeys.prediction(predictionId, `predictions.${format}`));
-      }
+      for (const format of FORMATS) await artifacts.remove(keyOf(format));
     }
     throw error;
   }

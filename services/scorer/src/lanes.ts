@@ -2,18 +2,19 @@ import { availableParallelism } from 'node:os';
 import { openThreadPool } from '@clove/runtime';
 import { evaluateModel } from './evaluate-model.js';
 import { importModel } from './import-model.js';
-import { planPrediction } from './plan-prediction.js';
+import { planCsvPrediction, planPrediction } from './plan-prediction.js';
 import type { ScoreIo, ScoreMessage } from './predict-dataset.js';
-import { reportPrediction } from './report-prediction.js';
-import { scorePiece } from './score-piece.js';
-import { writePiece } from './write-piece.js';
+import { compareWithActual } from './compare-with-actual.js';
+import { scorePieces } from './score-piece.js';
+import { writePieces } from './write-piece.js';
 
 /** Work that blocks the thread in which it is done, by name. */
 export const laneTasks = {
   plan: planPrediction,
-  score: scorePiece,
-  write: writePiece,
-  report: reportPrediction,
+  planCsv: planCsvPrediction,
+  score: scorePieces,
+  write: writePieces,
+  compare: compareWithActual,
   evaluate: evaluateModel,
   import: importModel,
 };

@@ -1,6 +1,14 @@
 import type { ModelManifest } from '@clove/contracts';
-import { CloveError, type DatasetProfile, type Warning } from '@clove/contracts';
-import { type DuckOptions, type ScoringRows, inputColumns, scoringRows } from '@clove/data';
+import { CloveError, type DatasetProfile, type IngestOptions, type Warning } from '@clove/contracts';
+import {
+  type DuckOptions,
+  type IngestFile,
+  type PlainRows,
+  type ScoringRows,
+  inputColumns,
+  openPlainCsv,
+  scoringRows,
+} from '@clove/data';
 import { scannable, takenColumns } from './columns.js';
 import { daysOf, openModelFolder, requireKind } from './model.js';
 import { PIECE_ROWS, type PredictionPlan, piecesOf } from './pieces.js';
@@ -70,6 +78,30 @@ export const planPrediction = async (
       warnings: [...asOf.warnings, ...taken.warnings],
     },
   };
+};
+
+/**
+ * The same of a CSV of features that can be scored as it lies.
+ * @returns null where it has to be ingested first; else also what the ingest would say of the file
+ * @throws CloveError `columns-mismatch` where more than half of the model's features are missing
+ */
+export const planCsvPrediction = async (
+  i: DuckOptions & { modelDir: string; file: IngestFile; reading: IngestOptions },
+  io: ScoreIo,
+): Promise<{ plan: PredictionPlan; source: PlainRows; warnings: Warning[] } | null> => {
+  const [model, opened] = await Promise.all([
+    openModelFolder(i.modelDir, { threads: 1 }),
+    openPlainCsv({ ...i, options: i.reading, signal: io.signal }),
+  ]);
+  await model.release();
+  if (opened === null || model.manifest.kind !== 'features') return null;
+  const taken = takenColumns(model, { kind: 'features', columns: opened.columns });
+  const { source, rows, warnings } = opened;
+  // About as many rows as each stretch has of the file's bytes.
+  const bytes = source.stretches.at(-1)!.to - source.stretches[0]!.from;
+  const pieces = source.stretches.map(({ from, to }) => ({ from: 0, rows: Math.round((rows * (to - from)) / bytes) }));
+  const plan = { rows, pieces, columns: taken.columns, sequence: null, ids: false, inputs: [], asOf: null };
+  return { plan: { ...plan, warnings: taken.warnings }, source, warnings };
 };
 
 /** Columns that some part of the model reads as numbers. */

@@ -1,22 +1,25 @@
 import { CloveError, type ModelManifest, type Prediction, type ShardPayload } from '@clove/contracts';
-import { type ScoringRows, joinedPredictions } from '@clove/data';
+import type { ScoringRows } from '@clove/data';
 import { type ArtifactStore, artifactKeys } from '@clove/store';
 import type { Lanes } from './lanes.js';
 import { type PieceReport, type PredictionPlan, pieceFiles } from './pieces.js';
 import {
   type Budget,
-  type PredictionResult,
+  type Made,
   type ScoreIo,
-  resultOf,
+  joinedFiles,
+  madeOf,
   scorePieces,
   writePieces,
 } from './predict-dataset.js';
-import type { WrittenPiece } from './write-piece.js';
+
+/** What a prediction of a registry is written as. */
+export const FORMATS = ['parquet', 'csv'] as const;
 
 /**
  * A prediction that several scorers share, as its files lie under `shards` in the artifact store: first the plan, last of
  * what the first scorer writes; then of each piece what its scoring found (`scores`, `sorted`, `scored.json`) and its part of
- * the result (`parquet`, `csv`, `written.json`). Every file is written whole by whoever does its shard, and again with the
+ * the result (`parquet`, `csv`). Every file is written whole by whoever does its shard, and again with the
  * same bytes where that is done again.
  */
 export type SharedPlan = {
@@ -105,58 +108,56 @@ export const doShard = async (
     steps: steps === null ? null : await artifacts.local(steps, dir),
   };
   const work = { lanes, budget, source, plan: shared.plan, dir, pieces };
-  const store = async (
-    endings: readonly ('scores' | 'sorted' | 'parquet' | 'csv')[],
-    told: string,
-    found: object[],
-  ) => {
-    for (const [place, piece] of pieces.entries()) {
+  const store = async (endings: readonly ('scores' | 'sorted' | 'parquet' | 'csv')[]): Promise<void> => {
+    for (const piece of pieces) {
       io.signal.throwIfAborted();
-      for (const ending of endings) await artifacts.putFile(keyOf(piece, ending), pieceFiles(dir, piece)[ending]);
-      await artifacts.put(keyOf(piece, told), JSON.stringify(found[place]));
+      await Promise.all(
+        endings.map((ending) => artifacts.putFile(keyOf(piece, ending), pieceFiles(dir, piece)[ending])),
+      );
     }
   };
   if (step === 'score') {
     const modelDir = await o.modelDir(shared.versionId);
-    await store(['scores', 'sorted'], 'scored.json', await scorePieces({ ...work, modelDir }, io));
+    const reports = await scorePieces({ ...work, modelDir }, io);
+    await store(['scores', 'sorted']);
+    for (const [place, piece] of pieces.entries())
+      await artifacts.put(keyOf(piece, 'scored.json'), JSON.stringify(reports[place]));
     return;
   }
   const localOf = (ending: string) => (piece: number) => artifacts.local(keyOf(piece, ending), dir);
   const scores = await Promise.all(pieces.map(localOf('scores')));
   const sorted = await Promise.all([...shared.plan.pieces.keys()].map(localOf('sorted')));
-  const written = await writePieces({ ...work, scores, sorted, modelVersion: shared.modelVersion }, io);
-  await store(['parquet', 'csv'], 'written.json', written);
+  await writePieces({ ...work, scores, sorted, formats: FORMATS, modelVersion: shared.modelVersion }, io);
+  await store(FORMATS);
 };
-
-const readAll = <T>(artifacts: ArtifactStore, { plan }: SharedPlan, key: (piece: number) => string): Promise<T[]> =>
-  // Written by `doShard` of this program.
-  Promise.all([...plan.pieces.keys()].map((piece) => artifacts.readJson(key(piece)) as Promise<T>));
 
 /** What the scoring of all pieces found. */
 export const readReports = (
   artifacts: ArtifactStore,
   predictionId: string,
-  shared: SharedPlan,
+  { plan }: SharedPlan,
 ): Promise<PieceReport[]> =>
-  readAll(artifacts, shared, (piece) => artifactKeys.shard(predictionId, `${piece}.scored.json`));
+  Promise.all(
+    // Written by `doShard` of this program.
+    [...plan.pieces.keys()].map(
+      (piece) => artifacts.readJson(artifactKeys.shard(predictionId, `${piece}.scored.json`)) as Promise<PieceReport>,
+    ),
+  );
 
 /** The whole prediction once all shards are written: its files as streams, and what they hold. */
 export const joinShards = async (
   predictionId: string,
-  shared: SharedPlan,
+  { plan }: SharedPlan,
   reports: readonly PieceReport[],
   o: { artifacts: ArtifactStore; scratchDir: string; manifest: ModelManifest },
-): Promise<{ joined: ReturnType<typeof joinedPredictions>; made: PredictionResult }> => {
-  const { artifacts, scratchDir } = o;
-  const { plan } = shared;
-  const key = (piece: number, ending: string): string => artifactKeys.shard(predictionId, `${piece}.${ending}`);
-  const written = await readAll<WrittenPiece>(artifacts, shared, (piece) => key(piece, 'written.json'));
+): Promise<{ joined: ReturnType<typeof joinedFiles>; made: Made }> => {
+  const local = (piece: number, ending: string): Promise<string> =>
+    o.artifacts.local(artifactKeys.shard(predictionId, `${piece}.${ending}`), o.scratchDir);
+  const pieces = [...plan.pieces.keys()];
+  const sorted = await Promise.all(pieces.map((piece) => local(piece, 'sorted')));
   const parts = await Promise.all(
-    [...plan.pieces.keys()].map(async (piece) => ({
-      parquet: await artifacts.local(key(piece, 'parquet'), scratchDir),
-      csv: await artifacts.local(key(piece, 'csv'), scratchDir),
-    })),
+    pieces.map(async (piece) => ({ parquet: await local(piece, 'parquet'), csv: await local(piece, 'csv') })),
   );
-  const made = resultOf(o.manifest, plan, reports, written);
-  return { joined: joinedPredictions({ inputs: plan.inputs, parts }), made };
+  const made = await madeOf(o.manifest, plan, reports, sorted);
+  return { joined: joinedFiles(plan.inputs, FORMATS, parts), made };
 };

@@ -10,7 +10,7 @@ import { Rng, type Table, fitSchema, predictionTensor, prepareTensor } from '@cl
 import { IngestOptions, type Job, type ModelManifest, TrainingOptions } from '@clove/contracts';
 import { ingestFiles } from '@clove/data';
 import { createScorer, exportOnnx, initialState } from '@clove/engine';
-import { openLanes, predictDataset } from '@clove/scorer';
+import { type Lanes, openLanes, predictCsv, predictDataset } from '@clove/scorer';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { api } from '../support/api.js';
 import {
@@ -36,14 +36,17 @@ const TARGET = { mean: 100, sd: 500 };
 
 export async function score(o: BenchOptions): Promise<Case[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'clove-bench-'));
+  // As a scorer keeps them, and the peer its modules.
+  const lanes = openLanes(THREADS);
   try {
     return [
       ...(await modelAlone(o, folder)),
-      ...(await csvToCsv(o, folder)),
-      ...(await growth(folder)),
+      ...(await csvToCsv(o, folder, lanes)),
+      ...(await growth(folder, lanes)),
       await scorers(),
     ];
   } finally {
+    await lanes.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -180,53 +183,39 @@ const writeRows = async (file: string, rows: number): Promise<void> => {
 
 const io = { signal: new AbortController().signal, post: () => {} };
 
-/** The whole way of a file: ingest (checks, profile, canonical Parquet) and prediction (CSV and Parquet). */
-const csvToCsv = async ({ python }: BenchOptions, folder: string): Promise<Case[]> => {
+/** The whole way of a file, as `clove predict --local` goes it: checks, predictions, ranks, CSV. */
+const csvToCsv = async ({ python }: BenchOptions, folder: string, lanes: Lanes): Promise<Case[]> => {
   const modelDir = await modelFolder(folder);
   const input = path.join(folder, 'input.csv');
   await writeRows(input, ROWS);
-  const outDir = path.join(folder, 'out');
-  // As a scorer keeps them, and the peer its modules.
-  const lanes = openLanes(THREADS);
   let total = 0;
   const ours = async (): Promise<void> => {
-    const profile = await ingestFiles({
-      files: [{ name: 'input.csv', path: input }],
-      options: IngestOptions.parse(INGEST),
-      outDir,
-      scratchDir: folder,
-      threads: THREADS,
-    });
-    const made = await predictDataset(
+    const made = await predictCsv(
       {
         modelDir,
-        parquet: path.join(outDir, 'data.parquet'),
-        profile,
-        includeInputs: false,
+        file: { name: 'input.csv', path: input },
+        reading: IngestOptions.parse(INGEST),
         modelVersion: 'w@1',
-        outDir,
+        outDir: path.join(folder, 'out'),
         scratchDir: folder,
         threads: THREADS,
         lanes,
       },
       io,
     );
+    if (made === null) throw new Error('The CSV of the bench is not scored as it lies.');
     ({ total } = made.summary);
   };
   resetPeakRss();
-  try {
-    if (python === undefined) return [measured('csv-to-csv', ROWS, await fastest(ours), THREADS)];
-    const peer = await startPeer(python, 'csv_to_csv.py', [folder, String(THREADS)]);
-    const compared = await compare(ours, peer, PAIRS).finally(() => peer.close());
-    requireSame('csv-to-csv', total, compared.peerRuns[0]!['sum']);
-    return [{ name: 'csv-to-csv', ...rates(ROWS, compared), threads: THREADS, peakRssBytes: peakRssBytes() }];
-  } finally {
-    await lanes.close();
-  }
+  if (python === undefined) return [measured('csv-to-csv', ROWS, await fastest(ours), THREADS)];
+  const peer = await startPeer(python, 'csv_to_csv.py', [folder, String(THREADS)]);
+  const compared = await compare(ours, peer, PAIRS).finally(() => peer.close());
+  requireSame('csv-to-csv', total, compared.peerRuns[0]!['sum']);
+  return [{ name: 'csv-to-csv', ...rates(ROWS, compared), threads: THREADS, peakRssBytes: peakRssBytes() }];
 };
 
 /** A hundred times the rows: time a row should stay as it is, and memory below 1 GB. */
-const growth = async (folder: string): Promise<Case[]> => {
+const growth = async (folder: string, lanes: Lanes): Promise<Case[]> => {
   const modelDir = await modelFolder(folder);
   const sample = path.join(folder, 'sample.csv');
   await writeRows(sample, 1000);
@@ -253,6 +242,7 @@ const growth = async (folder: string): Promise<Case[]> => {
           outDir,
           scratchDir: folder,
           threads: THREADS,
+          lanes,
         },
         io,
       );

@@ -38,7 +38,7 @@ export const predict = async (ctx: Context): Promise<void> => {
     );
     ctx.screen.result({
       prediction: { id: null, rows: made.rows, file: made.file, asOf: made.asOf, summary: made.summary },
-      warnings: distinctWarnings([...made.profile.warnings, ...made.warnings]),
+      warnings: distinctWarnings(made.warnings),
       seconds: made.seconds,
     });
     return;

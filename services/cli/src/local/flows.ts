@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   ArtifactName,
@@ -279,6 +279,9 @@ const openDataFor = async (
 /** What is found wrong with a good file that is read as the other kind. */
 const MISREADINGS: ReadonlySet<string> = new Set(['column-missing', 'column-ambiguous', 'value-invalid']);
 
+/** Bytes of a file from which it is worth while to look whether it can be scored as it lies. */
+const LARGE_BYTES = 4 * 1024 ** 2;
+
 /** Scores every customer of the data with the model of a folder and writes one file. */
 export const predictLocally = async (
   ctx: Context,
@@ -294,29 +297,56 @@ export const predictLocally = async (
   const format = predictionFormat(i.out);
   const { modelDir, manifest } = await openModelFolder(i.model);
   return withScratch(async (scratchDir) => {
-    const data = await openDataFor(ctx, i, manifest, false, scratchDir);
     const outDir = join(scratchDir, 'prediction');
+    const given = { modelDir, modelVersion: basename(modelDir), outDir, scratchDir };
+    const describe = ({ rows }: { rows: number }): string => `${count(rows)} customers`;
+    const file = resolve(i.out);
+    const [only, ...more] = i.data;
+    if (
+      only !== undefined &&
+      more.length === 0 &&
+      format === 'csv' &&
+      i.asOf === undefined &&
+      !i.includeInputs &&
+      manifest.kind === 'features'
+    ) {
+      const found = await stat(only).catch(() => undefined);
+      if (found?.isFile() === true && found.size >= LARGE_BYTES) {
+        const source = { name: basename(only), path: resolve(only) };
+        const reading = readingFor(i.reading, manifest, false);
+        const { output, seconds } = await step(
+          ctx,
+          'predict',
+          'predictCsv',
+          { ...given, file: source, reading },
+          (made) => (made === null ? 'the file has to be ingested first' : describe(made)),
+        );
+        if (output !== null) {
+          ctx.screen.warn(output.warnings);
+          await moveFile(join(outDir, 'predictions.csv'), file);
+          return { file, ...output, seconds: { ingest: 0, predict: seconds } };
+        }
+      }
+    }
+    const data = await openDataFor(ctx, i, manifest, false, scratchDir);
     const { output, seconds } = await step(
       ctx,
       'predict',
       'predict',
       {
+        ...given,
         parquet: data.parquet,
         profile: data.profile,
-        modelDir,
-        modelVersion: basename(modelDir),
         ...(i.asOf === undefined ? {} : { asOf: i.asOf }),
         includeInputs: i.includeInputs,
-        outDir,
-        scratchDir,
-        previewRows: 5,
+        format,
       },
-      ({ rows }) => `${count(rows)} customers`,
+      describe,
     );
     ctx.screen.warn(output.warnings);
-    const file = resolve(i.out);
     await moveFile(join(outDir, `predictions.${format}`), file);
-    return { file, profile: data.profile, ...output, seconds: { ingest: data.seconds, predict: seconds } };
+    const warnings = [...data.profile.warnings, ...output.warnings];
+    return { file, ...output, warnings, seconds: { ingest: data.seconds, predict: seconds } };
   });
 };
 

@@ -12,6 +12,7 @@ import type {
   Warning,
 } from '@clove/contracts';
 
+import { firstRows } from '../first-rows.js';
 import { type FittedModel, type FitInput, fromHistories } from '../fit-input.js';
 import type { FitResult } from '../fit-model.js';
 
@@ -22,6 +23,20 @@ type Io = { signal: AbortSignal; post(message: TaskMessage): void };
 /** An ingested dataset on disk: the folder that `clove ingest --local` writes. */
 export type DatasetFiles = { parquet: string; profile: DatasetProfile };
 export type SourceFile = { name: string; path: string };
+
+const PREVIEW_ROWS = 5;
+
+/** The first rows of a finished prediction. */
+const previewOf = async (i: { outDir: string; format: 'csv' | 'parquet'; scratchDir: string }): Promise<RowPage> => {
+  const file = `${i.outDir}/predictions.${i.format}`;
+  if (i.format === 'csv') return firstRows(file, PREVIEW_ROWS);
+  const { readRows } = await import('@clove/data');
+  return readRows({
+    parquet: file,
+    query: { offset: 0, limit: PREVIEW_ROWS, order: 'asc' },
+    scratchDir: i.scratchDir,
+  });
+};
 
 type LocalPrediction = {
   rows: number;
@@ -110,21 +125,32 @@ export const tasks = {
       modelVersion: string;
       asOf?: string;
       includeInputs: boolean;
+      format: 'csv' | 'parquet';
       outDir: string;
       scratchDir: string;
-      previewRows: number;
     },
     io: Io,
   ): Promise<LocalPrediction> => {
-    const [{ predictDataset }, { readRows }] = await Promise.all([import('@clove/scorer'), import('@clove/data')]);
-    const { previewRows, ...input } = i;
-    const made = await predictDataset(input, io);
-    const preview = await readRows({
-      parquet: `${i.outDir}/predictions.parquet`,
-      scratchDir: i.scratchDir,
-      query: { offset: 0, limit: previewRows, order: 'asc' },
-    });
-    return { ...made, preview };
+    const { predictDataset } = await import('@clove/scorer');
+    const { format, ...input } = i;
+    const made = await predictDataset({ ...input, formats: [format] }, io);
+    return { ...made, preview: await previewOf(i) };
+  },
+
+  predictCsv: async (
+    i: {
+      file: SourceFile;
+      reading: IngestOptions;
+      modelDir: string;
+      modelVersion: string;
+      outDir: string;
+      scratchDir: string;
+    },
+    io: Io,
+  ): Promise<LocalPrediction | null> => {
+    const { predictCsv } = await import('@clove/scorer');
+    const made = await predictCsv(i, io);
+    return made === null ? null : { ...made, preview: await previewOf({ ...i, format: 'csv' }) };
   },
 
   evaluate: async (

@@ -1,10 +1,10 @@
 import { judge, unobservedDays } from '@clove/clv';
 import type { DatasetProfile, ModelManifest, PredictionReport } from '@clove/contracts';
-import { type ActualSpend, type DuckOptions, predictionFigures, predictionsAndActuals } from '@clove/data';
+import { type ActualSpend, type DuckOptions, predictionsAndActuals } from '@clove/data';
 import { readManifest } from './model.js';
 import type { ScoreIo } from './predict-dataset.js';
 
-export type ReportInput = DuckOptions & {
+export type CompareInput = DuckOptions & {
   modelDir: string;
   /** canonical Parquet of the dataset, and its profile */
   parquet: string;
@@ -19,19 +19,20 @@ export type ReportInput = DuckOptions & {
 const MOST_COMPARED = 1_000_000;
 
 /**
- * What a prediction as a whole looks like, and where the dataset holds what its customers really spent (the target column, or
- * orders in the whole horizon after the as-of date), how near it came. The figures are of the customers at hand: those that the
- * model was trained on flatter.
+ * How near a prediction came where the dataset holds what its customers really spent (the target column, or orders in the
+ * whole horizon after the as-of date); null where it does not. The figures are of the customers at hand: those that the model
+ * was trained on flatter.
  */
-export const reportPrediction = async (i: ReportInput, { signal, post }: ScoreIo): Promise<PredictionReport> => {
-  post({ fraction: 0.97, stage: 'summing the predictions up' });
+export const compareWithActual = async (
+  i: CompareInput,
+  { signal, post }: ScoreIo,
+): Promise<PredictionReport['actual']> => {
   const manifest = await readManifest(i.modelDir);
-  const figures = await predictionFigures({ ...i, signal });
   const known = actualSpendOf(manifest, i.profile, i.asOf);
-  if (known === null || i.profile.customers > MOST_COMPARED) return { ...figures, actual: null };
-  const { predicted, actual } = await predictionsAndActuals({ ...i, actual: known, signal });
-  if (actual.length === 0) return { ...figures, actual: null };
+  if (known === null || i.profile.customers > MOST_COMPARED) return null;
   post({ fraction: 0.98, stage: 'comparing with actual spend' });
+  const { predicted, actual } = await predictionsAndActuals({ ...i, actual: known, signal });
+  if (actual.length === 0) return null;
   const { metrics, detail } = judge({
     actual,
     predicted,
@@ -42,7 +43,7 @@ export const reportPrediction = async (i: ReportInput, { signal, post }: ScoreIo
     seed: manifest.options.seed,
   });
   const source = known.type === 'column' ? 'target-column' : 'later-orders';
-  return { ...figures, actual: { source, customers: actual.length, metrics, detail } };
+  return { source, customers: actual.length, metrics, detail };
 };
 
 /** Where the actual spend of the scored customers stands; null where it is not known. */
