@@ -166,7 +166,7 @@ export async function trainNetwork(o: {
         rows += trained.rows;
       }
       const trainLoss = lossSum / rows;
-      const validationLoss = await executor.loss(held.x, held.y, held.y.length);
+      const validationLoss = await executor.loss(held.x, held.y, held.y.length, o.signal);
       if (!Number.isFinite(trainLoss) || !Number.isFinite(validationLoss)) throw diverged(epoch, rate.current);
       const seconds = (performance.now() - started) / 1000;
       const report = { epoch, trainLoss, validationLoss, learningRate: rate.current, seconds };

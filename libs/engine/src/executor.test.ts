@@ -293,6 +293,19 @@ describe('the same bytes', () => {
     expect(executor.state()).toEqual(before);
   });
 
+  test.each(['onnx-cpu', 'tfjs-cpu'] as const)('a validation that is told to stop stops: %s', async (backend) => {
+    const executor = await compiled({ ...spec, backend });
+    const rows = 4000;
+    const many = { x: new Float32Array(rows * WIDTH), y: new Float32Array(rows) };
+    const controller = new AbortController();
+    const losing = executor.loss(many.x, many.y, rows, controller.signal);
+    controller.abort(new Error('enough'));
+    await expect(losing).rejects.toThrow('enough');
+    expect(await executor.loss(many.x, many.y, rows, new AbortController().signal)).toBe(
+      await executor.loss(many.x, many.y, rows),
+    );
+  });
+
   test('another seed drops other units', async () => {
     const [a, b] = [await compiled(spec), await compiled(spec)];
     await a.trainEpoch(epoch(1));

@@ -63,8 +63,11 @@ export interface Executor {
   }): Promise<{ loss: number; rows: number }>;
   /** Output of the network, [rows, k] row-major, with the present parameters, nothing dropped. */
   predict(x: Float32Array, rows: number): Promise<Float32Array>;
-  /** Mean loss over rows with the present parameters, nothing dropped. */
-  loss(x: Float32Array, y: Float32Array, rows: number): Promise<number>;
+  /**
+   * Mean loss over rows with the present parameters, nothing dropped.
+   * @param signal heard every 1,024 rows; its reason is thrown
+   */
+  loss(x: Float32Array, y: Float32Array, rows: number, signal?: AbortSignal): Promise<number>;
   /** A copy of the present state. */
   state(): TrainState;
   /** Goes on from a state; it is copied. Must be called once before anything else. */
@@ -78,9 +81,6 @@ const INFERENCE_ROWS = 1024;
 
 /** A run of a graph is to take this long: what comes between runs costs little, and a cancel is heard soon. */
 const RUN_MS = 500;
-/** Steps of the first run, before their pace is known. */
-const FIRST_STEPS = 8;
-
 /**
  * Multiply-adds of a training step that each thread must have to gain more than it costs to wake it, as measured with two
  * threads and the networks of the training bench: 20 million a thread are enough, 7 are not.
@@ -166,7 +166,7 @@ class OnnxExecutor implements Executor {
   private readonly carried: Carried[];
   private current: TrainState | undefined;
   /** Steps of one run of a graph. What they compute does not depend on it. */
-  private stepsAtOnce = FIRST_STEPS;
+  private stepsAtOnce = 1;
 
   constructor(
     private readonly spec: TrainingSpec,
@@ -272,11 +272,13 @@ class OnnxExecutor implements Executor {
     return output ?? new Float32Array();
   }
 
-  async loss(x: Float32Array, y: Float32Array, rows: number): Promise<number> {
+  async loss(x: Float32Array, y: Float32Array, rows: number, signal?: AbortSignal): Promise<number> {
     this.expectRows(x, rows, this.network.inputWidth, 'x');
     this.expectRows(y, rows, 1, 'y');
     let sum = 0;
     for (let from = 0; from < rows; from += INFERENCE_ROWS) {
+      await setImmediate();
+      signal?.throwIfAborted();
       const count = Math.min(INFERENCE_ROWS, rows - from);
       const { loss } = await this.losing.run({
         ...this.inferenceFeeds(x, from, count),

@@ -121,13 +121,15 @@ export class StepwiseExecutor implements Executor {
     return output;
   }
 
-  async loss(x: Float32Array, y: Float32Array, rows: number): Promise<number> {
+  async loss(x: Float32Array, y: Float32Array, rows: number, signal?: AbortSignal): Promise<number> {
     this.loaded();
     const { inputWidth } = this.spec.network;
     expectLength(x, rows * inputWidth, 'x');
     expectLength(y, rows, 'y');
     let sum = 0;
     for (let from = 0; from < rows; from += INFERENCE_ROWS) {
+      await setImmediate();
+      signal?.throwIfAborted();
       const to = Math.min(rows, from + INFERENCE_ROWS);
       const part = x.subarray(from * inputWidth, to * inputWidth);
       sum += (await this.stepper.loss(part, y.subarray(from, to), to - from)) * (to - from);

@@ -8,8 +8,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Rng, feedforward, lstm, mse } from '@clove/clv';
 import { type Executor, type Network, compileTraining, initialState } from '@clove/engine';
-import { type BenchOptions, type Case, fastest, measured, normals, resetPeakRss } from './case.js';
-import { type Peer, compare, startPeer } from './peer.js';
+import { type BenchOptions, type Case, fastest, measured, normals, resetPeakRss, secondsOf } from './case.js';
+import { type Peer, compare, median, startPeer } from './peer.js';
 
 /** 16 inputs, batch norm, ReLU, dropout .3 after each hidden layer. */
 export const NETWORKS = [
@@ -149,13 +149,19 @@ async function paired(work: Work, python: string): Promise<Case[]> {
   for (const { suffix, ...form } of FORMS) {
     if (form.loader && work.name !== 'W') continue;
     resetPeakRss();
-    const { executor, params, epoch } = await ours(work);
+    const own = await quickest(async (threads) => {
+      const { executor, params, epoch } = await ours(work, threads);
+      return { executor, params, run: epoch, seconds: () => secondsOf(epoch), close: () => executor.release() };
+    });
     try {
-      const peer = await fastestPeer(python, work, { ...form, params });
+      const peer = await quickest(async (threads) => {
+        const one = await trainingPeer(python, work, { ...form, params: own.params, threads });
+        return { ...one, seconds: async () => (await one.run()).seconds };
+      });
       try {
-        const { seconds, peerSeconds, ratio } = await compare(epoch, peer, PAIRS);
+        const { seconds, peerSeconds, ratio } = await compare(own.run, peer, PAIRS);
         cases.push({
-          ...measured(`${work.name}${suffix}`, work.rows, seconds, threadsOf(executor)),
+          ...measured(`${work.name}${suffix}`, work.rows, seconds, threadsOf(own.executor)),
           peerRowsPerSecond: Math.round(work.rows / peerSeconds),
           ratio: Number(ratio.toFixed(3)),
         });
@@ -163,28 +169,30 @@ async function paired(work: Work, python: string): Promise<Case[]> {
         await peer.close();
       }
     } finally {
-      await executor.release();
+      await own.close();
     }
   }
   return cases;
 }
 
-/** The peer at the number of threads at which its third epoch is the faster: one, or all cores. */
-async function fastestPeer(
-  python: string,
-  work: Work,
-  o: { params: Float32Array; fused: boolean; loader: boolean },
-): Promise<Peer> {
-  const rivals: { peer: Peer; seconds: number }[] = [];
-  for (const threads of new Set([1, availableParallelism()])) {
-    const peer = await trainingPeer(python, work, { ...o, threads });
-    await peer.run();
-    await peer.run();
-    rivals.push({ peer, seconds: (await peer.run()).seconds });
+/**
+ * One side at the number of threads at which it is the faster, one or all cores: by the median of three epochs each, taken in
+ * turn after two that warm it. The other is closed.
+ */
+async function quickest<T extends { seconds(): Promise<number>; close(): Promise<void> }>(
+  open: (threads: number) => Promise<T>,
+): Promise<T> {
+  const rivals: { side: T; seconds: number[] }[] = [];
+  for (const threads of new Set([1, availableParallelism()])) rivals.push({ side: await open(threads), seconds: [] });
+  for (let epoch = 0; epoch < 5; epoch += 1) {
+    for (const { side, seconds } of rivals) {
+      const taken = await side.seconds();
+      if (epoch >= 2) seconds.push(taken);
+    }
   }
-  const [best, ...others] = rivals.toSorted((a, b) => a.seconds - b.seconds);
-  await Promise.all(others.map(({ peer }) => peer.close()));
-  return best!.peer;
+  const [best, ...others] = rivals.toSorted((a, b) => median(a.seconds) - median(b.seconds));
+  await Promise.all(others.map(({ side }) => side.close()));
+  return best!.side;
 }
 
 /** W on 10⁴, 10⁵ and 10⁶ rows: the time of a row should not depend on how many there are. */
