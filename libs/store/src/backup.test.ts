@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import type { BackupManifest } from '@clove/contracts';
+import { type BackupManifest, CloveError } from '@clove/contracts';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { artifactKeys } from './artifact-keys.js';
@@ -272,6 +273,42 @@ describe('a backup is refused, and nothing is changed', () => {
     await restoreBackup({ ...options(), overwrite: true });
     expect(await rowsOf(url)).toEqual(before);
   });
+});
+
+test('a restore that is broken off leaves no row, and is finished by another one that gives up what is there', async () => {
+  await addUser('usr_1', 'ann');
+  await filled();
+  await backUp(options());
+  const to = elsewhere();
+  let opened = 0;
+  const breaking: ArtifactStore = {
+    ...backup,
+    open: async (key) => {
+      // first it is checked, then loaded
+      if (key !== 'database/jobs.copy' || (opened += 1) < 2) return backup.open(key);
+      const broken = Readable.from(
+        (function* () {
+          yield 'job_x';
+          throw new Error('the disk of the backup is gone');
+        })(),
+      );
+      return { stream: broken, bytes: 5 };
+    },
+  };
+  await expect(restoreBackup({ ...to, backup: breaking })).rejects.toThrow('the disk of the backup is gone');
+  expect(await query(to.databaseUrl, 'SELECT FROM users')).toEqual([]);
+  await expect(restoreBackup(to)).rejects.toMatchObject({ code: 'conflict' });
+  await restoreBackup({ ...to, overwrite: true });
+  expect(await rowsOf(to.databaseUrl)).toEqual(await rowsOf(url));
+});
+
+test('a backup that is cancelled is none', async () => {
+  await filled();
+  const cancel = new AbortController();
+  const cancelled = new CloveError('cancelled', 'Stopped.');
+  const attempt = backUp({ ...options(), signal: cancel.signal, onProgress: () => cancel.abort(cancelled) });
+  await expect(attempt).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await backup.stat('backup.json')).toBeNull();
 });
 
 test('a backup does not go where something lies already', async () => {
