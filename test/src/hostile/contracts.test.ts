@@ -2,6 +2,8 @@
  * Made-up values of every shape are sent to every route that takes a body or a query, derived from the OpenAPI document that
  * the routes make of their contracts, and to every kind of job. Never a fault of the server.
  */
+import { isDeepStrictEqual } from 'node:util';
+import * as contracts from '@clove/contracts';
 import { JOBS, JOB_PARTS, type JobKind, type Me, Question } from '@clove/contracts';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
@@ -224,6 +226,38 @@ describe('made-up jobs', () => {
         expect(Question.safeParse({ type: given }).success).toBe(false);
       }),
       { seed: SEED, numRuns: 300 },
+    );
+  });
+});
+
+type Contract = { safeParse(value: unknown): { success: boolean; data?: unknown; error?: { message: string } } } & {
+  toJSONSchema(how: object): Schema & { $defs?: Record<string, Schema> };
+};
+const isContract = (value: unknown): value is Contract =>
+  typeof value === 'object' && value !== null && 'safeParse' in value && 'toJSONSchema' in value;
+const CONTRACTS = Object.entries<unknown>(contracts).flatMap(([name, value]) =>
+  isContract(value) ? [[name, value] as const] : [],
+);
+/** Texts of the environment become numbers and flags, which are no texts any more. */
+const READS_TEXTS = /Env$/;
+
+describe('every contract', () => {
+  test('is among those that follow', () => {
+    expect(CONTRACTS.length).toBeGreaterThan(100);
+  });
+
+  test.each(CONTRACTS)('%s: a made-up value is refused in words, or taken as what it then stays', (name, contract) => {
+    const schema = contract.toJSONSchema({ io: 'input', unrepresentable: 'any' });
+    const of: Document = { paths: {}, components: { schemas: schema.$defs ?? {} } };
+    fc.assert(
+      fc.property(fc.oneof({ weight: 5, arbitrary: near(schema, of) }, { weight: 1, arbitrary: odd }), (given) => {
+        const { success, data, error } = contract.safeParse(given);
+        expect(success).toBe(error === undefined);
+        expectNothingInside(error?.message ?? '');
+        if (success && !READS_TEXTS.test(name)) return isDeepStrictEqual(contract.safeParse(data).data, data);
+        return true;
+      }),
+      { seed: SEED, numRuns: 100, endOnFailure: true },
     );
   });
 });

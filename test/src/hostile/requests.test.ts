@@ -1,7 +1,19 @@
 /** Hostile and broken requests: each gets its documented answer, and the requests after it work. */
 import type { ApiKey, NewApiKey } from '@clove/contracts';
 import { describe, expect, inject, test } from 'vitest';
-import { apiKey, bearer, client, expectNothingInside, host, raw, send, sendJson, seenOf, stackUrl } from './support.js';
+import {
+  apiKey,
+  bearer,
+  client,
+  expectNothingInside,
+  flood,
+  host,
+  raw,
+  send,
+  sendJson,
+  seenOf,
+  stackUrl,
+} from './support.js';
 
 const head = (line: string, ...more: string[]): string =>
   [line, `host: ${host}`, `authorization: Bearer ${apiKey}`, 'connection: close', ...more, '', ''].join('\r\n');
@@ -346,6 +358,17 @@ const CONNECTIONS: [what: string, ask: () => Promise<string>, status: number, co
         head('POST /v1/score HTTP/1.1', 'content-type: application/json', 'transfer-encoding: chunked'),
         `800001\r\n${'x'.repeat(0x800001)}\r\n`,
       ]),
+    413,
+    'upload-too-large',
+  ],
+  [
+    '100 MB of JSON that are sent all the same',
+    () =>
+      flood(
+        head('POST /v1/score HTTP/1.1', 'content-type: application/json', 'transfer-encoding: chunked'),
+        `100000\r\n${'x'.repeat(0x100000)}\r\n`,
+        100,
+      ),
     413,
     'upload-too-large',
   ],

@@ -82,6 +82,27 @@ export function raw(chunks: (string | Uint8Array)[], ending: 'half' | 'cut' | 'h
   });
 }
 
+/** As `raw`, with the same chunk again and again, as fast as it is taken, until there is an answer or it was sent `times` times. */
+export function flood(head: string, chunk: string | Uint8Array, times: number): Promise<string> {
+  const { hostname, port } = new URL(stackUrl);
+  return new Promise((resolve) => {
+    let got = '';
+    let left = times;
+    const socket = connect(Number(port), hostname);
+    const done = () => resolve(got);
+    const more = () => {
+      for (; left > 0; left -= 1) if (!socket.write(chunk)) return;
+    };
+    socket.on('data', (bytes) => {
+      got += bytes.toString('latin1');
+      left = 0;
+    });
+    socket.on('drain', more).on('close', done).on('error', done);
+    socket.write(head);
+    more();
+  });
+}
+
 export const host = new URL(stackUrl).host;
 
 /** The bytes of a Parquet file that holds what a query answers. */
