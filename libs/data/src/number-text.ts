@@ -13,6 +13,9 @@ const [ENOUGH, UNIQUE] = [9, 6];
 /** Share of the distance to a neighbour within which rounding of 64 bits cannot decide. */
 const DOUBT = 1e-6;
 
+/** Half the distance of a float to the next one, by its exponent. */
+const HALVES = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 24));
+
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
@@ -62,23 +65,22 @@ export const putFloat = (out: Uint8Array, at: number, value: number): number => 
   const size = Math.abs(value);
   if (!(size >= SMALL && size < LARGE)) return putText(out, at, value);
   float[0] = size;
-  const half = 2 ** ((bits[0]! >>> 23) - 127 - 24);
+  const half = HALVES[bits[0]! >>> 23]!;
   // digits before the point; below 1, minus the zeros behind it
-  let before = digitsOf(size);
-  if (size < 1) for (before = 0; size * POWERS[1 - before]! < 1;) before -= 1;
+  let before = 0;
+  if (size >= 1) while (POWERS[before]! <= size) before += 1;
+  else while (size * POWERS[1 - before]! < 1) before -= 1;
   for (let digits = UNIQUE; digits <= ENOUGH; digits += 1) {
-    const decimals = Math.max(0, digits - before);
-    const exact = size * POWERS[decimals]!;
-    const whole = Math.round(exact);
-    const away = Math.abs(whole / POWERS[decimals]! - size);
-    if (away > half * (1 + DOUBT)) continue;
-    const between = Math.abs(Math.abs(whole - exact) - 0.5);
-    if (away > half * (1 - DOUBT) || between < DOUBT) break;
-    if (value < 0) {
-      out[at] = MINUS;
-      return putDecimal(out, at + 1, whole, decimals);
-    }
-    return putDecimal(out, at, whole, decimals);
+    const decimals = digits > before ? digits - before : 0;
+    const power = POWERS[decimals]!;
+    const exact = size * power;
+    const whole = (exact + 0.5) | 0;
+    const away = Math.abs(whole - exact);
+    if (away > half * power * (1 + DOUBT)) continue;
+    if (away > half * power * (1 - DOUBT) || Math.abs(away - 0.5) < DOUBT) break;
+    if (value > 0) return putDecimal(out, at, whole, decimals);
+    out[at] = MINUS;
+    return putDecimal(out, at + 1, whole, decimals);
   }
   return putText(out, at, value);
 };
@@ -94,7 +96,7 @@ const textOf = (value: number): string => {
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
   const power = Number(value.toExponential().split('e')[1]);
   float[0] = Math.abs(value);
-  const half = 2 ** ((bits[0]! >>> 23) - 127 - 24);
+  const half = HALVES[bits[0]! >>> 23]!;
   let shortest = value;
   for (let digits = 1; digits <= ENOUGH; digits += 1) {
     const nearest = Number(value.toPrecision(digits));

@@ -281,92 +281,101 @@ class LineReader {
 
   /** Reads whole lines until `end` or until the table is full. @returns the place behind the last one */
   read(bytes: Buffer, from: number, end: number): number {
-    const { delimiter, target } = this.source;
+    const { delimiter } = this.source;
     const { values, chunkRows } = this;
     const last = values.length - 1;
     let at = from;
     let row = this.rows;
-    while (at < end && row < chunkRows) {
+    for (; at < end && row < chunkRows; row += 1) {
       for (let field = 0; field <= last; field += 1) {
+        const behind = field === last ? LINE : delimiter;
         const column = values[field]!;
-        if (column === null) at = this.readId(bytes, at);
-        else {
-          let byte = bytes[at]!;
-          const start = at;
-          const negative = byte === MINUS;
-          if (negative) byte = bytes[(at += 1)]!;
-          const digits = at;
-          let whole = 0;
+        if (column === null) {
+          at = this.readId(bytes, at, behind);
+          continue;
+        }
+        const start = at;
+        let byte = bytes[at]!;
+        if (byte === MINUS) byte = bytes[(at += 1)]!;
+        const digits = at;
+        let whole = 0;
+        while (byte >= ZERO && byte <= NINE) {
+          whole = whole * 10 + (byte - ZERO);
+          byte = bytes[(at += 1)]!;
+        }
+        let count = at - digits;
+        let decimals = 0;
+        if (byte === POINT) {
+          const point = at;
+          byte = bytes[(at += 1)]!;
           while (byte >= ZERO && byte <= NINE) {
             whole = whole * 10 + (byte - ZERO);
             byte = bytes[(at += 1)]!;
           }
-          let count = at - digits;
-          // 00501 is a code, not the number 501
-          if (count > 1 && bytes[digits] === ZERO) throw new NotPlain();
-          let decimals = 0;
-          if (byte === POINT && count > 0) {
-            const point = at;
-            byte = bytes[(at += 1)]!;
-            while (byte >= ZERO && byte <= NINE) {
-              whole = whole * 10 + (byte - ZERO);
-              byte = bytes[(at += 1)]!;
-            }
-            decimals = at - point - 1;
-            count += decimals;
-            if (decimals === 0) throw new NotPlain();
-          }
-          const plain = byte === delimiter || byte === LINE || byte === RETURN;
-          if (plain && count > 0 && count <= EXACT_DIGITS) {
-            const size = decimals === 0 ? whole : whole / POWERS[decimals]!;
-            column[row] = negative ? -size : size;
-          } else if (plain && count === 0 && !negative && field !== target) column[row] = Number.NaN;
-          else {
-            for (; byte !== delimiter && byte !== LINE && byte !== RETURN;) byte = bytes[(at += 1)]!;
-            column[row] = numberOf(bytes.toString('latin1', start, at));
-          }
+          decimals = at - point - 1;
+          // no digit on one side of the point is for `readOdd`
+          count = count === 0 || decimals === 0 ? 0 : count + decimals;
         }
-        if (field < last) {
-          if (bytes[at] !== delimiter) throw new NotPlain();
+        // 00501 is a code, not the number 501
+        if (bytes[digits] === ZERO && count - decimals > 1) throw new NotPlain();
+        if (byte === behind && count > 0 && count <= EXACT_DIGITS) {
+          const size = decimals === 0 ? whole : whole / POWERS[decimals]!;
+          column[row] = start === digits ? size : -size;
+          at += 1;
         } else {
-          if (bytes[at] === RETURN) at += 1;
-          if (bytes[at] !== LINE) throw new NotPlain();
+          column[row] = this.readOdd(bytes, { start, field });
+          while (bytes[at] !== behind) at += 1;
+          at += 1;
         }
-        at += 1;
       }
-      row += 1;
     }
     this.rows = row;
     return at;
   }
 
-  /** @returns the place behind the id */
-  private readId(bytes: Buffer, from: number): number {
+  /** The number of a field that is empty, has many digits or an exponent, or ends with CR LF. */
+  private readOdd(bytes: Buffer, { start, field }: { start: number; field: number }): number {
+    const { delimiter, target, fields } = this.source;
+    const last = field === fields.length - 1;
+    let end = start;
+    while (bytes[end] !== delimiter && bytes[end] !== LINE) end += 1;
+    if (bytes[end] !== (last ? LINE : delimiter)) throw new NotPlain();
+    if (last && end > start && bytes[end - 1] === RETURN) end -= 1;
+    if (end === start && field !== target) return Number.NaN;
+    return numberOf(bytes.toString('latin1', start, end));
+  }
+
+  /** @param behind the byte that ends the field @returns the place behind that */
+  private readId(bytes: Buffer, from: number, behind: number): number {
     const { delimiter } = this.source;
-    let at = from;
-    let byte = bytes[at]!;
-    let quoted = false;
+    let end = from;
     let [one, two] = [0x811c9dc5, 0x9e3779b9];
-    while (byte !== delimiter && byte !== LINE && byte !== RETURN) {
-      if (byte === QUOTE || byte === 0) throw new NotPlain();
-      if (byte === COMMA || byte === HASH) quoted = true;
+    let quoted = false;
+    for (let byte = bytes[end]!; byte !== delimiter && byte !== LINE; byte = bytes[(end += 1)]!) {
+      if (byte <= COMMA) {
+        if (byte === QUOTE || byte === 0) throw new NotPlain();
+        if (byte === RETURN && bytes[end + 1] === LINE) break;
+        if (byte === RETURN) throw new NotPlain();
+        if (byte === COMMA || byte === HASH) quoted = true;
+      }
       // FNV-1a with two sets of numbers
       one = Math.imul(one ^ byte, 0x01000193);
       two = Math.imul(two ^ byte, 0x85ebca6b) + (one >>> 15);
-      byte = bytes[(at += 1)]!;
     }
-    const length = at - from;
-    const [first, final] = [bytes[from]!, bytes[at - 1]!];
-    if (length === 0 || first <= BLANK || final <= BLANK || first > 126 || final > 126) throw new NotPlain();
-    if (length <= SHORT && !/\d/.test(bytes.toString('latin1', from, at))) throw new NotPlain();
+    const next = bytes[end] === RETURN ? end + 2 : end + 1;
+    if (bytes[next - 1] !== behind) throw new NotPlain();
+    const length = end - from;
+    const [first, final] = [bytes[from]!, bytes[end - 1]!];
+    if (length <= 0 || first <= BLANK || final <= BLANK || first > 126 || final > 126) throw new NotPlain();
+    if (length <= SHORT && !/\d/.test(bytes.toString('latin1', from, end))) throw new NotPlain();
     // may be a whole number that came as a float
-    if (final === ZERO && bytes[at - 2] === POINT && length > 2) throw new NotPlain();
+    if (final === ZERO && bytes[end - 2] === POINT && length > 2) throw new NotPlain();
     if (this.cellsAt + length + 4 > this.cellBytes.length) this.cellBytes = grown(this.cellBytes, length + 4);
     const { cellBytes } = this;
     let place = this.cellsAt;
     if (quoted) cellBytes[place++] = QUOTE;
-    if (FORMULA.has(first)) cellBytes[place++] = APOSTROPHE;
-    for (let i = from; i < at; i += 1) cellBytes[place++] = bytes[i]!;
+    if (first < 65 && FORMULA.has(first)) cellBytes[place++] = APOSTROPHE;
+    for (let i = from; i < end; i += 1) cellBytes[place++] = bytes[i]!;
     if (quoted) cellBytes[place++] = QUOTE;
     cellBytes[place++] = LINE;
     this.cellsAt = place;
@@ -378,7 +387,7 @@ class LineReader {
     this.hashes[2 * this.ids] = one;
     this.hashes[2 * this.ids + 1] = two;
     this.ids += 1;
-    return at;
+    return next;
   }
 }
 

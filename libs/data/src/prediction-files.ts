@@ -152,6 +152,7 @@ export const writePredictionCsv = async ({ out, ...o }: Told & { cells: Uint8Arr
 const [COMMA, LINE, QUOTE] = [44, 10, 34];
 const BLOCK = 2 ** 20;
 
+/** Lines, a block at a time; the next block takes the place of the one before, so that must be written by then. */
 function* predictionLines({ cells, scores, modelVersion, asOf }: Told & { cells: Uint8Array }): Generator<Uint8Array> {
   const { predicted, pBuy, low, high, percentile } = scores;
   const ends = TIERS.map(({ tier }) => new Uint8Array(Buffer.from(`,${tier},${textCell(modelVersion)},${asOf ?? ''}`)));
@@ -173,8 +174,8 @@ function* predictionLines({ cells, scores, modelVersion, asOf }: Told & { cells:
     if (id < 0) id = read;
     if (at + read - start + most > block.length) {
       yield block.subarray(0, at);
-      block = new Uint8Array(Math.max(BLOCK, read - start + most));
       at = 0;
+      if (read - start + most > block.length) block = new Uint8Array(read - start + most);
     }
     for (let i = start; i < id; i += 1) block[at++] = cells[i]!;
     block[at++] = COMMA;

@@ -28,7 +28,14 @@ export const scorePieces = async (
     for (const { place, piece } of takenPieces(i.share)) {
       signal.throwIfAborted();
       const out = pieceFiles(i.dir, piece);
-      const told = (rows: number): void => post({ fraction: (done += rows / plan.rows), stage: 'scoring' });
+      let untold = 0;
+      const told = (rows: number): void => {
+        done += rows / plan.rows;
+        untold += rows;
+        if (untold < TOLD_ROWS) return;
+        untold = 0;
+        post({ fraction: done, stage: 'scoring' });
+      };
       const stretch = plan.pieces[piece]!;
       const { columns, ids, sequence } = plan;
       const tables =
@@ -43,6 +50,7 @@ export const scorePieces = async (
             : (row) => customerAt({ duck: duck!, parquet: source.parquet, row: stretch.from + row }),
       });
       const report = scored === null ? null : await writeScores(scored, out);
+      post({ fraction: done, stage: 'scoring' });
       found.push({ place, report });
       if (report === null) return found;
     }
@@ -52,6 +60,9 @@ export const scorePieces = async (
     await duck?.close();
   }
 };
+
+/** Rows after which it is told how far the work is. */
+const TOLD_ROWS = 16_384;
 
 type Scored = { parts: Scores[]; rows: number; counts: ReturnType<typeof noCounts> };
 
