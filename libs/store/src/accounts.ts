@@ -86,13 +86,17 @@ export function openTenants(db: Database): Tenants {
 export function openUsers(db: Database): Users {
   return {
     ensure: async ({ username, passwordHash }) => {
-      const ensured = db.user.upsert({
-        where: { username, tenantId: DEFAULT_TENANT },
-        create: { id: newId('user'), tenantId: DEFAULT_TENANT, username, passwordHash, role: 'admin' },
-        update: { passwordHash, role: 'admin', disabledAt: null },
-        include: withTenant,
-      });
-      return toUser(await named(username, '/username', ensured));
+      const mine = { username, tenantId: DEFAULT_TENANT };
+      const change = { passwordHash, role: 'admin', disabledAt: null } as const;
+      const brought = async () => (await db.user.updateMany({ where: mine, data: change })).count > 0;
+      if (!(await brought())) {
+        const made = db.user.create({ data: { id: newId('user'), ...mine, ...change } });
+        await named(username, '/username', made).catch(async (error: unknown) => {
+          // another gateway that starts at the same moment has just made it, or it is a user of another tenant
+          if (!(await brought())) throw error;
+        });
+      }
+      return toUser(await db.user.findUniqueOrThrow({ where: mine, include: withTenant }));
     },
 
     create: async (input) => {

@@ -146,7 +146,12 @@ describe('two tenants', () => {
     ];
     for (const { list } of [...lists, theirs.jobs, theirs.audit]) expect((await list(page)).items).toEqual([]);
     expect((await theirs.users.list(page)).items.map(({ username }) => username)).toEqual(['theirs']);
-    expect(Object.values(await theirs.jobs.counts())).toEqual([0, 0, 0, 0, 0]);
+    const { counts, attemptCounts, oldestQueued } = theirs.jobs;
+    for (const figures of [await counts(), await attemptCounts()]) {
+      expect(figures.every(({ count }) => count === 0)).toBe(true);
+    }
+    expect((await oldestQueued()).every(({ seconds }) => seconds === 0)).toBe(true);
+    expect([await theirs.jobs.queued(9), (await ours.jobs.queued(9)) > 0]).toEqual([0, true]);
     expect(await theirs.jobs.waiting()).toEqual([]);
     expect(await theirs.owned('datasets', [datasetId])).toEqual(new Set());
 
