@@ -230,6 +230,14 @@ describe('uploads of one user', () => {
     await vi.waitFor(async () => expect((await upload()).statusCode).toBe(429), { interval: 20, timeout: 20_000 });
     first.destroy();
     await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20, timeout: 20_000 });
+    // Also who leaves at once, before it is known who they are, or who says all and does not wait for the answer.
+    for (const part of [sent.subarray(0, 10), sent, sent.subarray(0, 40), sent]) {
+      const leaving = request(`${address}/v1/datasets`, { method: 'POST', headers: { ...bearer, ...headers } });
+      leaving.on('error', () => {});
+      await new Promise<void>((resolve) => leaving.write(part, () => resolve()));
+      leaving.destroy();
+    }
+    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20, timeout: 20_000 });
     await strict.close();
   });
 });
