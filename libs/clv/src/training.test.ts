@@ -193,6 +193,14 @@ describe('trainNetwork', () => {
     expect(other).not.toBe(first);
   });
 
+  test('ends the same twice on two threads, with layers that both work on', async () => {
+    const wide = feedforward({ inputWidth: WIDTH, hidden: [256, 256], batchNorm: true, dropout: 0.1 });
+    const shared = { ...job, network: wide, options: { ...options, batchSize: 128, epochs: 1, threads: 2 } };
+    const [first, second] = [await trainNetwork(shared), await trainNetwork(shared)];
+    expect(first.backend).toContain('2 threads');
+    expect(second.state).toEqual(first.state);
+  });
+
   test.each(['onnx-cpu', 'tfjs-cpu'])(
     'stopped after an epoch and gone on with in another process, it ends with the bytes of an uninterrupted one on %s',
     async (backend) => {

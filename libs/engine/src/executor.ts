@@ -48,8 +48,8 @@ export interface Executor {
    * @param i.x [n, inputWidth] row-major; `i.y` [n]; `order`: indices into them
    * @param i.seed decides the dropout of this call: the same state, rows, order, learning rate and seed give the same
    * bytes, with the same library versions and threads.
-   * @param i.signal heard between steps, 2 s after its abort at the latest; its reason is thrown, and the state is what it
-   * was before the call
+   * @param i.signal heard between steps, 2 s after its abort at the latest unless a single step takes longer; its reason is
+   * thrown, and the state is what it was before the call
    * @returns the mean training loss over the rows trained on and their number, as seen with dropout while the parameters
    * moved. Not finite where the training diverged.
    */
