@@ -173,9 +173,11 @@ const FILES: File[] = [
     end: job('data-unreadable'),
   },
   {
-    what: 'a line of 4 MB',
-    bytes: () => orders(`"${'x'.repeat(4_000_000)}",2024-03-03,5`),
-    end: job('data-unreadable'),
+    what: 'a line of 9 MB',
+    bytes: () => orders(`"${'x'.repeat(9_000_000)}",2024-03-03,5`),
+    end: 'ready',
+    rows: 12,
+    rejected: 1,
   },
   {
     what: 'a header name of 1 MB',
