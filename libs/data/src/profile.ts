@@ -44,10 +44,8 @@ type Basic = {
   distinct: number | null;
   min: number | Date | null;
   max: number | Date | null;
-  mean: number | null;
-  sd: number | null;
-  /** of the amounts; null for all other columns */
   sum: number | null;
+  sd: number | null;
   fractional: number;
 };
 type Categories = { distinct: number; top: { value: string; count: number }[] | null };
@@ -231,8 +229,7 @@ const basicSql = (from: string, columns: readonly Described[]): string => {
     const distinct = role !== 'customer' && !hasCategories(column) && !hasFewNumbers(column);
     return `f${i} := struct_pack(present := count(${c}), "distinct" := ${distinct ? `approx_count_distinct(${c})` : 'NULL::BIGINT'},
       min := ${ordered ? `min(${c})` : 'NULL::DOUBLE'}, max := ${ordered ? `max(${c})` : 'NULL::DOUBLE'},
-      mean := ${number ? `favg(${c})` : 'NULL::DOUBLE'}, sd := ${number ? `stddev_samp(${c})` : 'NULL::DOUBLE'},
-      sum := ${role === 'amount' ? `fsum(${c})` : 'NULL::DOUBLE'},
+      sum := ${number ? `fsum(${c})` : 'NULL::DOUBLE'}, sd := ${number ? `stddev_samp(${c})` : 'NULL::DOUBLE'},
       fractional := ${number ? `count(*) FILTER (${c} <> trunc(${c}))` : '0'})`;
   });
   return `SELECT struct_pack(${figures.join(', ')}) FROM ${from}`;
@@ -270,7 +267,7 @@ const profileColumn = (
   distinct: Math.min(distinct, basic.present),
   min: instantOrNumber(basic.min),
   max: instantOrNumber(basic.max),
-  mean: steady(basic.mean),
+  mean: steady(basic.sum === null ? null : basic.sum / basic.present),
   sd: steady(basic.sd),
   quantiles: null,
   histogram: null,

@@ -10,6 +10,8 @@ export type Case = {
   ratio?: number;
   threads: number;
   peakRssBytes: number;
+  /** of cases that differ in their rows: the time of a row, where it is 1 in one of them */
+  perRow?: number;
   /** of requests: the time that 99 of 100 stay below, and how many were not answered well */
   p99Ms?: number;
   errors?: number;

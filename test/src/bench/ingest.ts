@@ -2,8 +2,10 @@
  * Ingest: rows a second from CSV files to canonical Parquet and profile, and how they grow; snapshots of two million customers;
  * training on a table from chunks.
  *
- * The peers do with the same files: `duckdb` the rows and the rejects and no profile, `duckdb-profile` and `pandas` the profile too,
- * as the ingest does. `CLOVE_DATA` is the folder of the public data sets; where it is not there Olist is left out.
+ * The peers do the same with the same files. A case by its plain name, `olist` or `orders-1e7`, is measured against SQL in Python's
+ * DuckDB, which lists rejected rows as the ingest does but makes no profile; `…-sql-with-profile` against such SQL with a profile, and
+ * `…-pandas` against pandas with a profile. `perRow` tells the growth. `CLOVE_DATA` is the folder of the public data sets; where it
+ * is not there Olist is left out.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -21,7 +23,14 @@ const SIZES = [
   { name: 'orders-1e6', customers: 200_000, pairs: 5 },
   { name: 'orders-1e7', customers: 1_950_000, pairs: 3 },
 ] as const;
-const PEERS = ['duckdb', 'duckdb-profile', 'pandas'] as const;
+/** What follows the name of a case, and the engine of the peer that it is measured against. */
+const PEERS = [
+  ['', 'duckdb'],
+  ['-sql-with-profile', 'duckdb-profile'],
+  ['-pandas', 'pandas'],
+] as const;
+/** The case that the growth is told by. */
+const MIDDLE = 'orders-1e6';
 const THREADS = availableParallelism();
 /** Memory that DuckDB may use on either side. */
 const MEMORY_BYTES = 1024 ** 3;
@@ -52,11 +61,21 @@ export async function ingest({ python }: BenchOptions): Promise<Case[]> {
       await rm(file);
       if (name === 'orders-1e7') cases.push(...(await snapshots(profile, folder)));
     }
-    return [...cases, await chunks(folder)];
+    return [...withGrowth(cases), await chunks(folder)];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Adds to the cases of orders what a row costs there, where a row costs 1 in the middle one. */
+const withGrowth = (cases: readonly Case[]): Case[] => {
+  const middle = cases.find(({ name }) => name === MIDDLE)!.rowsPerSecond;
+  return cases.map((c) =>
+    SIZES.some(({ name }) => name === c.name)
+      ? { ...c, perRow: Math.round((100 * middle) / c.rowsPerSecond) / 100 }
+      : c,
+  );
+};
 
 const ingestCases = async (
   { name, layout, files, options, pairs }: Work,
@@ -74,12 +93,12 @@ const ingestCases = async (
       threads: THREADS,
     });
   };
-  resetPeakRss();
-  const alone = await secondsOf(ours);
+  await ours();
   const rows = profile!.rows + profile!.rejectedRows;
-  if (python === undefined) return { cases: [measured(name, rows, alone, THREADS)], profile: profile! };
+  resetPeakRss();
+  if (python === undefined) return { cases: [measured(name, rows, await secondsOf(ours), THREADS)], profile: profile! };
   const cases: Case[] = [];
-  for (const engine of PEERS) {
+  for (const [suffix, engine] of PEERS) {
     const out = path.join(folder, 'peer');
     await mkdir(out, { recursive: true });
     const peer = await startPeer(python, 'ingest.py', [engine, layout, String(THREADS), out, ...files]);
@@ -90,7 +109,7 @@ const ingestCases = async (
       if (taken !== profile!.rows)
         throw new Error(`${name}: ${engine} took ${taken} rows, the ingest ${profile!.rows}.`);
       cases.push({
-        ...measured(engine === 'duckdb' ? name : `${name}-${engine}`, rows, seconds, THREADS),
+        ...measured(`${name}${suffix}`, rows, seconds, THREADS),
         peerRowsPerSecond: Math.round(rows / peerSeconds),
         ratio: Math.round(ratio * 100) / 100,
       });

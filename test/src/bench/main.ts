@@ -18,6 +18,7 @@ const line = (bench: string, c: Case): string => {
     `${c.threads} threads`,
     `${Math.round(c.peakRssBytes / 1e6)} MB`,
   ];
+  if (c.perRow !== undefined) figures.push(`a row costs ${c.perRow.toFixed(2)}`);
   if (c.p99Ms !== undefined) figures.push(`99 of 100 below ${c.p99Ms} ms`, `${c.errors} errors`);
   if (c.peerRowsPerSecond !== undefined)
     figures.push(`peer ${c.peerRowsPerSecond.toLocaleString('en')} rows/s`, `${c.ratio?.toFixed(2)} times as fast`);

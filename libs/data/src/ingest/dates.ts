@@ -242,7 +242,7 @@ const candidatesOf = async (db: Duck, there: string, column: SourceColumn): Prom
 const readIso = async (db: Duck, relation: string, column: SourceColumn): Promise<{ read: number; stray: number }> => {
   if (column.type !== 'text') return { read: 0, stray: 0 };
   return db.row(
-    `SELECT count(time) AS read, count(*) FILTER (time IS NULL AND NOT ${timeIsMissing(column)}) AS stray
+    `SELECT count(time) AS read, count(CASE WHEN time IS NULL THEN CASE WHEN NOT ${timeIsMissing(column)} THEN 1 END END) AS stray
      FROM (SELECT ${column.sql}, ${timeOf(column, ISO)} AS time FROM ${relation})`,
   );
 };

@@ -81,9 +81,9 @@ const planFromHead = async (db: Duck, text: Text, options: IngestOptions): Promi
     if (!guessed.settled) return null;
     const { quantity, amount } = guessed.plan;
     if (quantity === null || amount.parts.length > 1) return guessed;
-    // A quantity that cannot be read rejects no row; NaN, which no value is read as, makes it seen.
+    // A quantity that cannot be read rejects no row; infinity, which no value is read as, makes it seen in the footer of the file.
     const column = columns.find(({ name }) => name === guessed.mapping['quantity'])!;
-    const marked = `CASE WHEN (${quantity}) IS NULL AND NOT ${numberIsMissing(column)} THEN 'NaN'::DOUBLE ELSE ${quantity} END`;
+    const marked = `CASE WHEN (${quantity}) IS NULL AND NOT ${numberIsMissing(column)} THEN 'Infinity'::DOUBLE ELSE ${quantity} END`;
     return { ...guessed, plan: { ...guessed.plan, quantity: marked } };
   } catch (error) {
     // What the first rows cannot answer, the whole file may; and who is cancelled is told so by the next statement.
@@ -96,15 +96,13 @@ const planFromHead = async (db: Duck, text: Text, options: IngestOptions): Promi
 const confirm = async (db: Duck, guessed: Guessed, part: string, taken: number): Promise<Planned | null> => {
   const { plan, time, floatIds } = guessed;
   const from = `read_parquet(${literal(part)})`;
-  const suspect = [
-    ...(plan.quantity === null ? [] : ['isnan(quantity)']),
-    ...floatIds.map((column) => `ends_with(${column}, '.0')`),
+  const suspects = [
+    ...(plan.quantity === null ? [] : [`SELECT max(quantity) = 'Infinity'::DOUBLE FROM ${from}`]),
+    ...floatIds.map((column) => `SELECT bool_or(ends_with(${column}, '.0')) FROM ${from} WHERE ${WITHOUT_BROKEN}`),
   ];
-  if (suspect.length > 0) {
-    const { found } = await db.row<{ found: boolean }>(
-      `SELECT coalesce(bool_or(${suspect.join(' OR ')}), false) AS found FROM ${from} WHERE ${WITHOUT_BROKEN}`,
-    );
-    if (found) return null;
+  for (const suspect of suspects) {
+    const { found } = await db.row<{ found: boolean | null }>(`SELECT (${suspect}) AS found`);
+    if (found === true) return null;
   }
   if ((await countBroken(db, part)) === 0) return guessed;
   const rejected = `(SELECT * FROM ${from} WHERE NOT (${WITHOUT_BROKEN}))`;

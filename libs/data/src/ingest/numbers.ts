@@ -65,7 +65,7 @@ export const readNumbers = async (db: Duck, relation: string, column: SourceColu
   const figures = (style: NumberStyle) => `count(${numberOf(column, style)})`;
   const there = `FROM ${relation} WHERE NOT ${numberIsMissing(column)}`;
   const plain = await db.row<{ read: number; stray: number }>(
-    `SELECT count(number) AS read, count(*) FILTER (number IS NULL AND NOT ${numberIsMissing(column)}) AS stray
+    `SELECT count(number) AS read, count(CASE WHEN number IS NULL THEN CASE WHEN NOT ${numberIsMissing(column)} THEN 1 END END) AS stray
      FROM (SELECT ${column.sql}, ${numberOf(column)} AS number FROM ${relation})`,
   );
   const present = plain.read + plain.stray;

@@ -84,7 +84,7 @@ export const openOlist = async (
   const opened = await openSources(
     db,
     texts.map(([, file]) => file),
-    { ...o, isUsed: (file, name) => USED[tableOf.get(file)!].includes(foldName(name)) },
+    { ...o, isUsed: (file) => (name) => USED[tableOf.get(file)!].includes(foldName(name)) },
   );
   const sources = [...parquets, ...opened];
   const warnings: Warning[] = [];
@@ -115,7 +115,7 @@ const firstPerId = (lines: string, columns: readonly string[]): string =>
 const totalPerId = (lines: string, columns: Record<string, { one: string; several: string }>): string => {
   const named = Object.entries(columns);
   return `(
-    WITH lines AS MATERIALIZED (${lines}),
+    WITH lines AS NOT MATERIALIZED (${lines}),
       ids AS MATERIALIZED (SELECT id, count(*) AS times, ${named.map(([name, { one }]) => `${one} AS ${name}`).join(', ')} FROM lines GROUP BY id)
     SELECT id, ${named.map(([name]) => name).join(', ')} FROM ids WHERE times = 1
     UNION ALL SELECT id, ${named.map(([, { several }]) => several).join(', ')}

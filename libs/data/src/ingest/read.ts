@@ -74,14 +74,17 @@ const refuseTooManyColumns = (name: string, columns: number): void => {
 
 /**
  * Opens one uploaded file, whatever it is: Parquet is read in place, text is cut into fields once and kept aside.
- * @param isUsed by name, where not all columns are: `relation` and `numbered` may lack the others
+ * @param isUsed which columns are used, by name, where that is known: of a text these are kept as a table of the database, for
+ * joins, and `relation` and `numbered` lack the others. All columns of a text, which nobody knows yet, are kept as Parquet.
  */
 const openSource = (
   db: Duck,
   file: Recognised,
   signal: AbortSignal | undefined,
-  isUsed: (name: string) => boolean,
+  isUsed: IsUsed | undefined,
 ): Promise<Source> => (file.format === 'parquet' ? openParquet(db, file) : openText(db, file, signal, isUsed));
+
+type IsUsed = (name: string) => boolean;
 
 /** Files that are opened at once. Most are too short for several threads to read one of them. */
 const LANES = 2;
@@ -93,7 +96,7 @@ export const openSources = async (
   o: {
     signal: AbortSignal | undefined;
     onOpen: (file: Recognised, done: number) => void;
-    isUsed?: (file: Recognised, name: string) => boolean;
+    isUsed?: (file: Recognised) => IsUsed;
   },
 ): Promise<Source[]> => {
   const lanes = [db];
@@ -106,9 +109,7 @@ export const openSources = async (
       next += 1;
       const file = files[place]!;
       o.onOpen(file, place);
-      [opened[place]!] = await Promise.allSettled([
-        openSource(lane, file, o.signal, (name) => o.isUsed?.(file, name) ?? true),
-      ]);
+      [opened[place]!] = await Promise.allSettled([openSource(lane, file, o.signal, o.isUsed?.(file))]);
       if (opened[place]!.status === 'rejected') next = files.length;
     }
   };
@@ -174,14 +175,14 @@ const openText = async (
   db: Duck,
   text: Text,
   signal: AbortSignal | undefined,
-  isUsed: (name: string) => boolean,
+  isUsed: IsUsed | undefined,
 ): Promise<Source> => {
   const { file, name, magic, dialect } = text;
-  const stage = join(db.folder, `stage-${file}.parquet`);
   const whole = dialect.layout === 'whitespace';
-  const used = dialect.names.flatMap((column, i) => (isUsed(column) ? [`c${i}`] : []));
+  const used = dialect.names.flatMap((column, i) => (isUsed?.(column) === false ? [] : [`c${i}`]));
   const fields = used.join(', ');
-  const kept = whole ? [...used, 'fields'] : used;
+  const stage = isUsed === undefined ? parquetStage(db, file) : tableStage(file);
+  const stageAs = (from: Text) => stageText(db, from, whole ? [...used, 'fields'] : used, stage);
   let encoding = magic.encoding;
   const tidyPath = join(db.folder, `tidy-${file}.csv`);
   const tidy = async () => {
@@ -199,10 +200,10 @@ const openText = async (
       },
     );
     if (unclosed !== null) throw unclosedQuote(name, unclosed - (dialect.hasHeader ? 1 : 0));
-    return stageText(db, { ...text, path: tidyPath, magic: { ...magic, gzip: false } }, kept, stage);
+    return stageAs({ ...text, path: tidyPath, magic: { ...magic, gzip: false } });
   };
   const clean = encoding === 'utf-8' && !dialect.startsBlank;
-  let { cut: staged, taken } = clean ? await stageText(db, text, kept, stage) : await tidy();
+  let { cut: staged, taken } = clean ? await stageAs(text) : await tidy();
   // A wrong encoding, mixed line ends and open quotes look like broken rows; row numbers are exact only without blank lines.
   if (clean && staged !== 'clean' && !(staged === 'rejects' && (await hasPlainLines(text)))) {
     if (staged === 'not utf-8') encoding = 'windows-1252';
@@ -211,9 +212,9 @@ const openText = async (
   if (staged === 'mixed line ends' || staged === 'not utf-8')
     throw new CloveError('data-unreadable', `${name} cannot be read as text: ${staged}.`);
   const gone = staged === 'clean' && !whole ? 0 : await countRejects(db, file);
-  const from = `read_parquet(${literal(stage)}, file_row_number = true)`;
+  const { from, place } = stage;
   const gaps = gone === 0 ? null : await createGaps(db, file);
-  const plain = `SELECT ${file} AS file, file_row_number + 1 AS row, ${fields} FROM ${from}`;
+  const plain = `SELECT ${file} AS file, ${place} + 1 AS row, ${fields} FROM ${from}`;
   const where = whole ? ` WHERE fields = ${dialect.names.length}` : '';
   return {
     ...describeText(text, whole ? taken : taken + gone),
@@ -221,8 +222,8 @@ const openText = async (
     numbered:
       whole || gaps === null
         ? `(${plain}${where})`
-        : `(SELECT ${file} AS file, kept.file_row_number + 1 + coalesce(gaps.gone, 0) AS row, ${fields}
-            FROM ${from} AS kept ASOF LEFT JOIN ${gaps} AS gaps ON kept.file_row_number >= gaps.kept_before)`,
+        : `(SELECT ${file} AS file, kept.${place} + 1 + coalesce(gaps.gone, 0) AS row, ${fields}
+            FROM ${from} AS kept ASOF LEFT JOIN ${gaps} AS gaps ON kept.${place} >= gaps.kept_before)`,
     gaps,
     warnings: [
       ...renamedColumns(text),
@@ -317,30 +318,43 @@ export const csvRows = ({ path, magic, dialect }: Text, errors: string, numbers?
 /** What became of the rows of a text file that DuckDB has cut; `rejects` are rows of too few or too many fields, no worse. */
 export type Cut = 'clean' | 'rejects' | 'odd quotes' | 'mixed line ends' | 'not utf-8';
 
+/** Where the fields of a text are kept: how they get there, where they are read, and SQL of a row's place among them, from 0. */
+type Stage = { write: (rows: string) => string; from: string; place: string };
+
+const parquetStage = (db: Duck, file: number): Stage => {
+  const path = literal(join(db.folder, `stage-${file}.parquet`));
+  return {
+    write: (rows) => `COPY (${rows}) TO ${path} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE ${PART_ROWS})`,
+    from: `read_parquet(${path}, file_row_number = true)`,
+    place: 'file_row_number',
+  };
+};
+
+const tableStage = (file: number): Stage => ({
+  write: (rows) => `CREATE OR REPLACE TABLE stage_${file} AS ${rows}`,
+  from: `stage_${file}`,
+  place: 'rowid',
+});
+
 /**
- * Cuts a text file into fields, once, and keeps some columns in a Parquet aside; rows that cannot be cut go to `rejects`.
- * All columns are asked for whatever is kept: DuckDB 1.5 breaks off with an internal error where a row is not UTF-8 in a
- * column that is read and others are not.
+ * Cuts a text file into fields, once, and keeps some columns; rows that cannot be cut go to `rejects`. All columns are asked for
+ * whatever is kept: DuckDB 1.5 breaks off with an internal error where a row is not UTF-8 in a column that is read and others
+ * are not.
  */
 const stageText = async (
   db: Duck,
   text: Text,
   kept: readonly string[],
-  stage: string,
+  stage: Stage,
 ): Promise<{ cut: Cut; taken: number }> => {
   const others = text.dialect.names.map((_, i) => `c${i}`).filter((column) => !kept.includes(column));
   const all = others.length === 0 ? '' : ` WHERE coalesce(${others.join(', ')}, '') >= ''`;
-  const done = await cutText(
-    db,
-    text,
-    (rows) =>
-      `COPY (SELECT ${kept.join(', ')} FROM (${rows})${all}) TO ${literal(stage)} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE ${PART_ROWS})`,
-  );
+  const done = await cutText(db, text, (rows) => stage.write(`SELECT ${kept.join(', ')} FROM (${rows})${all}`));
   if (text.dialect.layout !== 'whitespace') return done;
   const width = text.dialect.names.length;
-  await db.run(`INSERT INTO rejects SELECT ${text.file}, file_row_number + 1, NULL, NULL,
+  await db.run(`INSERT INTO rejects SELECT ${text.file}, ${stage.place} + 1, NULL, NULL,
     CASE WHEN fields < ${width} THEN 'too few fields' ELSE 'too many fields' END, false
-    FROM read_parquet(${literal(stage)}, file_row_number = true) WHERE fields <> ${width}`);
+    FROM ${stage.from} WHERE fields <> ${width}`);
   return done;
 };
 

@@ -3,7 +3,7 @@
 ingest.py ENGINE LAYOUT THREADS OUT FILE...
 
 ENGINE duckdb: validated, typed rows in the order of the file as zstd Parquet, and the rows that were left out with their number,
-reason and value; the memory limit that the ingest has. ENGINE duckdb-profile and pandas: the profile of the rows as well.
+reason and value; the memory limit, the reading buffer and the row groups that the ingest has. ENGINE duckdb-profile and pandas: the profile of the rows as well.
 LAYOUT orders: a CSV of orders; olist: the folder of Olist. Prints its versions, then does the work for each line on its input.
 """
 import json
@@ -24,7 +24,7 @@ def duckdb_ingest():
     def csv(path, columns):
         names = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
         return (f"read_csv('{path}', auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
-                f"store_rejects = true, rejects_limit = 0, columns = {{{names}}})")
+                f"buffer_size = 4194304, store_rejects = true, rejects_limit = 0, columns = {{{names}}})")
 
     text = lambda column: f"nullif(trim({column}), '')"
     if layout == "orders":
@@ -53,7 +53,7 @@ def duckdb_ingest():
             LEFT JOIN items ON items.id = order_id LEFT JOIN products ON products.id = items.product
             LEFT JOIN words ON words.word = products.category ORDER BY row"""
     good = "customer_id IS NOT NULL AND time IS NOT NULL AND amount IS NOT NULL"
-    db.execute(f"COPY (SELECT * EXCLUDE (time_text, amount_text) FROM ({typed}) WHERE {good}) TO '{out}/peer.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    db.execute(f"COPY (SELECT * EXCLUDE (time_text, amount_text) FROM ({typed}) WHERE {good}) TO '{out}/peer.parquet' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)")
     rows = db.execute(f"SELECT count(*) FROM '{out}/peer.parquet'").fetchone()[0]
     main = files["orders"] if layout == "olist" else next(iter(files.values()))
     everything = db.execute(f"SELECT count(*) FROM read_csv('{main}', all_varchar = true, ignore_errors = true)").fetchone()[0]
