@@ -212,8 +212,12 @@ describe('what is a matter for the ingest', () => {
     expect(await opened(text)).toBeNull();
   });
 
-  test('ids that shall be hashed', async () => {
-    const hashed = IngestOptions.parse({ kind: 'features', hashCustomers: true });
-    expect(await opened(linesOf().join('\n'), hashed)).toBeNull();
+  test.each([
+    ['ids that shall be hashed', { kind: 'features', hashCustomers: true }],
+    ['no kind', {}],
+    ['the other kind', { kind: 'transactions' }],
+    ['options that are for orders', { kind: 'features', mapping: { customer: 'customer_id' } }],
+  ])('by the options: %s', async (_, given) => {
+    expect(await opened(linesOf().join('\n'), IngestOptions.parse(given))).toBeNull();
   });
 });

@@ -45,7 +45,10 @@ export const openPlainCsv = (
   warnings: Warning[];
 } | null> =>
   withDuck({ ...o, files: [o.file.path] }, async (db) => {
-    if (o.options.hashCustomers === true) return null;
+    // What an ingest refuses, or does beyond reading, is not done here.
+    const { kind, mapping, preset, orderStatuses, hashCustomers } = o.options;
+    const orders = preset !== undefined || orderStatuses !== undefined || Object.values(mapping).some(Boolean);
+    if (kind !== 'features' || orders || hashCustomers === true) return null;
     const file = await recognise(db, { file: 0, ...o.file }, o.options);
     if (file.format !== 'csv' || !isPlainText(file) || file.magic.gzip) return null;
     const { head } = file.magic;

@@ -17,6 +17,8 @@ export const laneTasks = {
   compare: compareWithActual,
   evaluate: evaluateModel,
   import: importModel,
+  /** What a thread loads when it starts is all that this takes. */
+  start: async (_input: null, _io: ScoreIo): Promise<void> => {},
 };
 export type LaneTasks = typeof laneTasks;
 
@@ -25,6 +27,8 @@ export type Lanes = {
   /** pieces at once */
   readonly size: number;
   run<K extends keyof LaneTasks>(task: K, input: Parameters<LaneTasks[K]>[0], io: ScoreIo): ReturnType<LaneTasks[K]>;
+  /** Starts all threads, so that the first work does not wait for that. */
+  start(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -37,18 +41,26 @@ export const openLanes = (size: number): Lanes => {
     new URL('./lane.js', import.meta.url),
     size,
   );
-  return {
+  const never = new AbortController().signal;
+  const lanes: Lanes = {
     size,
+    start: async () => {
+      await Promise.all(
+        Array.from({ length: size }, () => lanes.run('start', null, { signal: never, post: () => {} })),
+      );
+    },
     run: (task, input, { signal, post }) =>
       // The script runs the task of that name, so what comes back is its result.
       pool.run({ task, input: input as never }, { signal, onMessage: post }) as ReturnType<LaneTasks[typeof task]>,
     close: () => pool.close(),
   };
+  return lanes;
 };
 
 /** The calling thread itself, for what is too small to be shared. */
 export const thisThread: Lanes = {
   size: 1,
   run: (task, input, io) => laneTasks[task](input as never, io) as ReturnType<LaneTasks[typeof task]>,
+  start: async () => {},
   close: async () => {},
 };

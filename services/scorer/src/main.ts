@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     await registry.close();
     await scratch.close();
   });
-  await Promise.all([worker.ready(), answering.ready()]);
+  await Promise.all([worker.ready(), answering.ready(), lanes.start()]);
   logger.info('ready');
 }
 

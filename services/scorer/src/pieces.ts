@@ -63,6 +63,9 @@ export function* takenPieces({ pieces, taken }: Share): Generator<{ place: numbe
     yield { place, piece: pieces[place]! };
 }
 
+/** Leaves the pieces that are not taken yet to nobody. */
+export const leaveRest = ({ pieces, taken }: Share): void => void Atomics.store(taken, 0, pieces.length);
+
 /** What work on pieces needs. */
 export type PieceInput = DuckOptions & { source: Source; plan: PredictionPlan; share: Share };
 

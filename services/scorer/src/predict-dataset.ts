@@ -161,7 +161,12 @@ const inPieces = async <T>(
   const threads = threadsOf(i.threads);
   const lanes = kept ?? (large && threads > 1 ? openLanes(threads) : thisThread);
   try {
-    return await work({ lanes, budget: { scratchDir, memoryLimitBytes, threads }, modelDir, modelVersion, dir });
+    const [made] = await Promise.all([
+      work({ lanes, budget: { scratchDir, memoryLimitBytes, threads }, modelDir, modelVersion, dir }),
+      // The second thread loads what it needs while the first one makes the plan.
+      kept === undefined ? lanes.start() : undefined,
+    ]);
+    return made;
   } finally {
     if (kept === undefined) await lanes.close();
     await rm(dir, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { type OpenPredictor, type Scores, type Table, noCounts } from '@clove/cl
 import { CloveError } from '@clove/contracts';
 import { type OpenDuck, customerAt, openRows, scan, scanLines } from '@clove/data';
 import { openModelFolder } from './model.js';
-import { type PieceInput, type PieceReport, pieceFiles, takenPieces } from './pieces.js';
+import { type PieceInput, type PieceReport, leaveRest, pieceFiles, takenPieces } from './pieces.js';
 import type { ScoreIo } from './predict-dataset.js';
 import { ascending } from './ranking.js';
 
@@ -52,7 +52,10 @@ export const scorePieces = async (
       const report = scored === null ? null : await writeScores(scored, out);
       post({ fraction: done, stage: 'scoring' });
       found.push({ place, report });
-      if (report === null) return found;
+      if (report === null) {
+        leaveRest(i.share);
+        return found;
+      }
     }
     return found;
   } finally {
