@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { apiKey, bearer, client, expectNothingInside, host, raw, send, stackUrl } from './support.js';
 
 const SEED = 20_261_126;
-const CROWD = 150;
+const CROWD = 100;
 
 let job: Job;
 /** A job that waits for as long as these tests last. */

@@ -130,7 +130,7 @@ describe('a form of made-up parts', () => {
         const body = `${parts.map((item) => written(item, boundary)).join('')}--${boundary}--\r\n`;
         expect(await post('/v1/datasets', boundary, bytesOf(body))).toEqual(answerTo(parts));
       }),
-      { seed: SEED, numRuns: 80, endOnFailure: true },
+      { seed: SEED, numRuns: 60, endOnFailure: true },
     );
   });
 
