@@ -109,6 +109,7 @@ export const AuditResource = z.enum([
   'model',
   'prediction',
   'evaluation',
+  'erasure',
   'job',
 ]);
 export type AuditResource = z.infer<typeof AuditResource>;

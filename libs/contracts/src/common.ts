@@ -30,6 +30,7 @@ export const ID_PREFIX = {
   version: 'ver',
   evaluation: 'evl',
   prediction: 'prd',
+  erasure: 'ers',
 } as const;
 export type IdKind = keyof typeof ID_PREFIX;
 

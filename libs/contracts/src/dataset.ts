@@ -183,7 +183,7 @@ export const DatasetSource = z.discriminatedUnion('type', [
 ]);
 export type DatasetSource = z.infer<typeof DatasetSource>;
 
-/** A dataset as the API shows it. Immutable once `ready`. */
+/** A dataset as the API shows it. Immutable once `ready`, but for the erasure of customers. */
 export const Dataset = z.object({
   id: idOf('ds'),
   name: Name,
@@ -199,6 +199,11 @@ export const Dataset = z.object({
   }),
   currency: Currency.nullable().describe('of all amounts; null where none was given'),
   warnings: z.array(Warning),
+  revision: idOf('ers')
+    .nullable()
+    .describe('the erasure that wrote its files as they are now; null: they are as ingested'),
+  erasedCustomers: z.number().int().describe('customers whose rows erasures took out'),
+  erasedAt: Instant.nullable().describe('the last time that rows were taken out; null: never'),
   jobId: idOf('job').nullable(),
   createdAt: Instant,
 });

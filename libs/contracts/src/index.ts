@@ -9,6 +9,7 @@ export * from './common.js';
 export * from './csv-head.js';
 export * from './dataset.js';
 export * from './env.js';
+export * from './erasure.js';
 export * from './gates.js';
 export * from './job.js';
 export * from './leaderboard.js';

@@ -9,7 +9,7 @@ export * from './job-status.js';
  * would misunderstand, a new kind of job too; the producer writes it beside each payload. A worker leaves what is newer than
  * itself to workers that know it. What each version looks like is kept in `libs/runtime/src/payloads`.
  */
-export const JOB_VERSION = 1;
+export const JOB_VERSION = 2;
 
 /** What is read of a payload before all else. What carries no version was queued before there were any. */
 export const JobVersion = z.looseObject({ version: z.number().int().min(1).default(1) });
@@ -23,6 +23,7 @@ const base = { jobId: idOf('job'), requestId: z.string().max(100) };
  */
 export const JOBS = {
   ingest: { queue: 'ingest', attempts: 3, payload: z.object({ ...base, datasetId: idOf('ds') }) },
+  erasure: { queue: 'ingest', attempts: 3, payload: z.object({ ...base, erasureId: idOf('ers') }) },
   train: { queue: 'train', attempts: 2, payload: z.object({ ...base, runId: idOf('run') }) },
   leaderboard: { queue: 'train', attempts: 2, payload: z.object({ ...base, leaderboardId: idOf('lbd') }) },
   evaluate: { queue: 'score', attempts: 3, payload: z.object({ ...base, evaluationId: idOf('evl') }) },
@@ -50,7 +51,7 @@ export const JOB_PARTS = {
   },
 } as const;
 export type ShardPayload = z.infer<typeof JOB_PARTS.shard.payload>;
-export const JobKind = z.enum(['ingest', 'train', 'leaderboard', 'evaluate', 'predict', 'import']);
+export const JobKind = z.enum(['ingest', 'train', 'leaderboard', 'evaluate', 'predict', 'import', 'erasure']);
 
 /** Why a job failed: `code` is stable, `message` says what to do. */
 export const JobError = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
@@ -74,7 +75,10 @@ export const Job = z.object({
   progress: z.number().min(0).max(1),
   stage: z.string().describe('what is going on now, for people'),
   resource: z
-    .object({ type: z.enum(['dataset', 'run', 'leaderboard', 'evaluation', 'prediction', 'import']), id: z.string() })
+    .object({
+      type: z.enum(['dataset', 'run', 'leaderboard', 'evaluation', 'prediction', 'import', 'erasure']),
+      id: z.string(),
+    })
     .describe('what the job makes'),
   attempts: z.array(JobAttempt),
   error: JobError.nullable(),

@@ -86,6 +86,9 @@ export const Prediction = z.object({
   rows: z.number().int().nullable(),
   summary: PredictionSummary.nullable(),
   warnings: z.array(Warning),
+  revision: idOf('ers')
+    .nullable()
+    .describe('the erasure that wrote its files as they are now; null: they are as predicted'),
   createdAt: Instant,
 });
 export type Prediction = z.infer<typeof Prediction>;
@@ -166,7 +169,11 @@ export const Question = z.discriminatedUnion('type', [
   z.object({ type: z.literal('score'), versionId: idOf('ver'), request: ScoreRequest }),
   z.object({
     type: z.literal('rows'),
-    source: z.object({ type: z.enum(['dataset', 'rejected', 'prediction']), id: z.string() }),
+    source: z.object({
+      type: z.enum(['dataset', 'rejected', 'prediction']),
+      id: z.string(),
+      revision: z.string().nullable().optional().describe('left out by gateways of version 1 of the payloads'),
+    }),
     query: PredictionRowsQuery,
   }),
 ]);

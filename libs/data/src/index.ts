@@ -1,7 +1,9 @@
 export { cohortDays } from './cohort-days.js';
 export { type DuckOptions, type OpenDuck } from './duck.js';
+export { type Erase, eraseFromDataset, eraseFromPrediction, namesAny } from './erase.js';
 export { fingerprintOf } from './fingerprint.js';
 export { generateDataset, generateFile } from './generate.js';
+export { hashedId } from './ingest/hashed-ids.js';
 export { type IngestFile, type IngestRequest, ingestFiles } from './ingest.js';
 export { joinedParquet } from './parquet-join.js';
 export { KeySet, type PlainRows, openPlainCsv, scanLines } from './plain-csv.js';

@@ -104,7 +104,7 @@ export const writePredictionParquet = async (
     ];
     await db.run(
       `COPY (SELECT ${columns.join(', ')} FROM (${rowsOf({ ...o, inputs })}) POSITIONAL JOIN staged)
-       TO ${literal(o.out)} (FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1000)`,
+       TO ${literal(o.out)} ${PREDICTIONS_FILE}`,
     );
   } catch (error) {
     throw explain(error);
@@ -200,14 +200,17 @@ function* predictionLines({ cells, scores, modelVersion, asOf }: Told & { cells:
   yield block.subarray(0, at);
 }
 
-const namesOf = (inputs: readonly InputColumn[]): string[] => [
+/** How the Parquet of a prediction is written. */
+export const PREDICTIONS_FILE = '(FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1000)';
+
+const namesOf = (inputs: readonly Pick<InputColumn, 'name'>[]): string[] => [
   ...PREDICTION_COLUMNS,
   ...inputs.map(({ name }) => name),
 ];
 
 /** The CSV of a whole prediction as bytes: the names of the columns, then the stretches one after the other. */
 export async function* joinedCsv(o: {
-  inputs: readonly InputColumn[];
+  inputs: readonly Pick<InputColumn, 'name'>[];
   /** in order */
   files: readonly string[];
 }): AsyncGenerator<Uint8Array, void, undefined> {
@@ -217,7 +220,8 @@ export async function* joinedCsv(o: {
 
 /** What a spreadsheet would take for a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
-const guardedSql = (text: string): string =>
+/** SQL: a text that no spreadsheet takes for a formula. */
+export const guardedSql = (text: string): string =>
   `CASE WHEN regexp_matches(${text}, '^[=+\\-@\\t\\r]') THEN '''' || ${text} ELSE ${text} END`;
 
 /** A text as `customerCells` has it, and as DuckDB quotes it. */

@@ -13,6 +13,7 @@ export {
   type JobContext,
   type JobLedger,
   type ParentContext,
+  type WaitingContext,
   type WorkerHost,
   type WorkerOptions,
 } from './worker.js';

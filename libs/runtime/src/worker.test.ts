@@ -146,7 +146,7 @@ function ingester(ledger: JobLedger, ingest: Ingest, o: { graceMs?: number; lock
     logger,
     concurrency: 2,
     ...o,
-    handlers: { ingest },
+    handlers: { ingest, erasure: ingest as never },
   });
   hosts.push(host);
   return host;
@@ -383,7 +383,7 @@ describe('versions of what the queue carries', () => {
         ledger,
         logger,
         concurrency: 1,
-        handlers: { ingest },
+        handlers: { ingest, erasure: ingest as never },
         version,
       }),
     );
@@ -437,7 +437,7 @@ describe('what the gateways of each version have queued', () => {
     };
     const common = { redisUrl, prefix: home, ledger, logger, concurrency: 1, service: 'test' };
     hosts.push(
-      startWorker({ ...common, queue: 'ingest', handlers: { ingest: take('ingest') } }),
+      startWorker({ ...common, queue: 'ingest', handlers: { ingest: take('ingest'), erasure: take('erasure') } }),
       startWorker({ ...common, queue: 'train', handlers: { train: take('train'), leaderboard: take('leaderboard') } }),
       startWorker({
         ...common,
@@ -588,6 +588,7 @@ describe('the producer', () => {
       logger,
       concurrency: 1,
       handlers: () => ({
+        erasure: () => Promise.reject(new Error('none is queued')),
         ingest: ({ jobId }) => {
           started.push(jobId);
           return new Promise((resolve) => release.set(jobId, resolve));
@@ -644,7 +645,7 @@ describe('the producer', () => {
 const question = (offset: number): QuestionPayload => ({
   question: {
     type: 'rows',
-    source: { type: 'dataset', id: 'ds_0000000000000000000000' },
+    source: { type: 'dataset', id: 'ds_0000000000000000000000', revision: null },
     query: { offset, limit: 1, order: 'asc' },
   },
   requestId: 'req-3',

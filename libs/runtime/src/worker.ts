@@ -22,7 +22,7 @@ import { leaveToNewer } from './versions.js';
 
 /** Postgres is the truth about a job; the worker host writes it through this. */
 export interface JobLedger extends Moves {
-  /** No worker has the job while its shards are at work; the next `start` goes on with the same attempt. */
+  /** No worker has the job while its shards, or jobs that it waits for, are at work; the next `start` goes on with the same attempt. */
   wait(jobId: string, attempt: number): Promise<boolean>;
   /** The queue gives the job up, for it has lost its workers too often: it fails, unless a worker is at it all the same. */
   giveUp(jobId: string, error: JobError): Promise<void>;
@@ -66,6 +66,16 @@ export type JobContext = {
   requestId: string;
 };
 
+/** What the handler of a kind of job that may have to wait for other jobs works with. */
+export type WaitingContext = JobContext & {
+  /**
+   * The handler then returns; it is called again by any worker, as the same attempt, once the ledger lists the job among those
+   * that should be in the queue.
+   * @param stage what it waits for, for people
+   */
+  later(stage: string): void;
+};
+
 /** What the handler of a kind of job that has parts works with. */
 export type ParentContext = JobContext & {
   /**
@@ -79,7 +89,11 @@ export type ParentContext = JobContext & {
 export type Handlers<Q extends QueueName> = {
   [K in JobKind as (typeof JOBS)[K]['queue'] extends Q ? K : never]: (
     payload: JobPayload<K>,
-    ctx: K extends (typeof JOB_PARTS)[keyof typeof JOB_PARTS]['of'] ? ParentContext : JobContext,
+    ctx: K extends (typeof JOB_PARTS)[keyof typeof JOB_PARTS]['of']
+      ? ParentContext
+      : K extends 'erasure'
+        ? WaitingContext
+        : JobContext,
   ) => Promise<void>;
 } & {
   [K in keyof typeof JOB_PARTS as (typeof JOB_PARTS)[K]['queue'] extends Q ? K : never]: (
@@ -127,6 +141,7 @@ type Active = {
   attempt: number;
   ledger: Moves;
   given: readonly ShardPayload[];
+  later: boolean;
   abort: AbortController;
   over: boolean;
   ended: 'no' | 'cancelled' | 'stopping' | 'lost';
@@ -142,7 +157,8 @@ type Active = {
  * Takes jobs from a queue, one handler call each, and keeps the ledger: start, a beat every second (progress, stage,
  * cancel flag), and the end. What an end means:
  *
- * - the handler resolves: succeeded; or, where it gave out shards, waiting for them
+ * - the handler resolves: succeeded; or, where it gave out shards, waiting for them; or, where it said `later`, waiting for
+ *   other jobs
  * - the user cancelled: cancelled, whatever the handler threw
  * - the process stops: back to queued at once, without using up a try
  * - a permanent error (a CloveError that is not retryable, a payload that does not fit): failed
@@ -166,7 +182,9 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
   const active = new Set<Active>();
   const handled = new WeakSet<Job>();
   // One handler per kind; which payload it takes is checked by the schema of that kind just before the call.
-  const handlers: Partial<Record<Delivery['kind'], (payload: never, ctx: ParentContext) => Promise<void>>> = o.handlers;
+  const handlers: Partial<
+    Record<Delivery['kind'], (payload: never, ctx: ParentContext & WaitingContext) => Promise<void>>
+  > = o.handlers;
   const queueName = queueNameOf(o.queue, o.short ?? false);
   const queue = new Queue(queueName, { connection, prefix: o.prefix ?? DEFAULT_PREFIX }).on('error', () => {});
 
@@ -215,7 +233,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       o.logger[last ? 'error' : 'warn']({ jobId, kind, err: error }, 'the job could not be started');
       // Nobody but the shard itself would tell the job, which would give it out again without end.
       if (last && kind === 'shard') await persist(() => o.ledger.giveUp(jobId, failure));
-      throw failure.retryable ? error : new UnrecoverableError(failure.message);
+      throw toldToQueue(failure);
     });
     const shard = delivery.kind === 'shard' ? { shard: delivery.payload.shard, step: delivery.payload.step } : {};
     const logger = o.logger.child({ jobId, kind, requestId, ...shard });
@@ -231,6 +249,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       attempt,
       ledger,
       given: [],
+      later: false,
       abort,
       over: false,
       ended: 'no',
@@ -250,12 +269,19 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
         progress: (fraction, stage) => Object.assign(task, { progress: Math.min(1, Math.max(0, fraction)), stage }),
         attempt,
         requestId,
+        later: (stage) => Object.assign(task, { later: true, stage }),
         giveOut: (shards) => {
           task.given = shards;
         },
       });
       task.over = true;
       await task.beating;
+      if (task.later) {
+        await persist(() => ledger.beat(jobId, attempt, { progress: task.progress, stage: task.stage }));
+        await persist(() => o.ledger.wait(jobId, attempt));
+        logger.info({ stage: task.stage }, 'the job is to go on later');
+        return;
+      }
       if (task.given.length === 0) {
         const taken = await persist(() => ledger.succeed(jobId, attempt));
         if (taken) task.outcome = 'succeeded';
@@ -344,7 +370,7 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
     const taken = await persist(() => ledger.fail(jobId, attempt, failure, { final }));
     if (taken) task.outcome = final ? 'failed' : 'retried';
     if (final && taken) await discard(delivery, logger);
-    throw failure.retryable ? error : new UnrecoverableError(failure.message);
+    throw toldToQueue(failure);
   };
 
   const worker = new Worker<unknown, void>(queueName, (job, token) => work(job, token), {
@@ -444,6 +470,10 @@ function describe(error: unknown): JobError {
   const message = 'Something went wrong in the worker: its log says more under the id of the job.';
   return { code: 'internal', message, retryable: true };
 }
+
+/** What the queue keeps of a failure: messages may quote what a user sent, and are the ledger's alone. */
+const toldToQueue = ({ code, retryable }: JobError): Error =>
+  retryable ? new Error(code) : new UnrecoverableError(code);
 
 /** The end of long work must not be lost to a moment without a database: tried for some seconds. */
 async function persist<T>(write: () => Promise<T>): Promise<T> {

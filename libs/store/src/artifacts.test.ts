@@ -43,7 +43,7 @@ const useFolder = () => {
   files = filesInFolder;
 };
 
-const key = artifactKeys.data(newId('dataset'));
+const key = artifactKeys.data({ id: newId('dataset'), revision: null });
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
 const places = [
@@ -182,14 +182,18 @@ for (const { place, absent } of places) {
     test('removing a prefix removes all below it and nothing beside it', async () => {
       const [one, two] = [newId('dataset'), newId('dataset')];
       for (const id of [one, two]) {
-        await store.put(artifactKeys.data(id), 'x');
-        await store.put(artifactKeys.profile(id), '{}');
+        await store.put(artifactKeys.data({ id: id, revision: null }), 'x');
+        await store.put(artifactKeys.profile({ id: id, revision: null }), '{}');
         await store.put(artifactKeys.upload(id, 0), 'x');
       }
       await store.remove(artifactKeys.dataset(one));
       await store.remove(artifactKeys.upload(two, 0));
       expect((await files()).toSorted()).toEqual(
-        [artifactKeys.data(two), artifactKeys.profile(two), artifactKeys.upload(one, 0)].toSorted(),
+        [
+          artifactKeys.data({ id: two, revision: null }),
+          artifactKeys.profile({ id: two, revision: null }),
+          artifactKeys.upload(one, 0),
+        ].toSorted(),
       );
     });
 

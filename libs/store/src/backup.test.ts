@@ -74,8 +74,8 @@ const addUser = (id: string, username: string) =>
 /** A dataset with its files, and a version with its file. */
 async function filled(): Promise<{ datasetId: string; versionId: string }> {
   const datasetId = await readyDataset(registry);
-  await artifacts.put(artifactKeys.data(datasetId), 'parquet');
-  await artifacts.put(artifactKeys.profile(datasetId), '{}');
+  await artifacts.put(artifactKeys.data({ id: datasetId, revision: null }), 'parquet');
+  await artifacts.put(artifactKeys.profile({ id: datasetId, revision: null }), '{}');
   const { version } = await trained(registry, datasetId, 'kept');
   for (const { name } of versionFiles) await artifacts.put(artifactKeys.version(version.id, name), 'onnx');
   return { datasetId, versionId: version.id };
@@ -180,9 +180,9 @@ describe('what changes while the backup is made', () => {
 
   test('a file that a row names and the store has lost is told, and the rest is there', async () => {
     const { datasetId, versionId } = await filled();
-    await artifacts.remove(artifactKeys.data(datasetId));
+    await artifacts.remove(artifactKeys.data({ id: datasetId, revision: null }));
     const manifest = await backUp(options());
-    expect(manifest.missing).toEqual([artifactKeys.data(datasetId)]);
+    expect(manifest.missing).toEqual([artifactKeys.data({ id: datasetId, revision: null })]);
     const to = elsewhere();
     await restoreBackup(to);
     expect(await to.artifacts.stat(artifactKeys.version(versionId, 'model.onnx'))).toEqual({ bytes: 4 });

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { BackupManifest, CloveError } from '@clove/contracts';
 import type { Client } from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { artifactKeys, isInTheMaking } from './artifact-keys.js';
+import { type RevisionRef, artifactKeys, isInTheMaking } from './artifact-keys.js';
 import type { ArtifactStore } from './artifacts.js';
 import { check, place, translate } from './database.js';
 import { connectTo, migrate, migrationsIn } from './migrate.js';
@@ -100,12 +100,12 @@ const names = (client: Client, columns: readonly string[]): string =>
 /** Keys that rows need: of what is ready, and of uploads that have not been worked on yet. */
 async function keysNamed(client: Client): Promise<string[]> {
   const query = async <T extends object>(sql: string) => (await client.query<T>(sql)).rows;
-  const ready = await query<{ id: string }>(`SELECT id FROM datasets WHERE status = 'ready'`);
+  const ready = await query<RevisionRef>(`SELECT id, revision FROM datasets WHERE status = 'ready'`);
   const versions = await query<{ id: string; artifacts: { name: 'model.onnx' }[] }>(
     'SELECT id, artifacts FROM model_versions',
   );
-  const predictions = await query<{ id: string }>(
-    `SELECT p.id FROM predictions p JOIN jobs j ON j.id = p.job_id WHERE j.status = 'succeeded'`,
+  const predictions = await query<RevisionRef>(
+    `SELECT p.id, p.revision FROM predictions p JOIN jobs j ON j.id = p.job_id WHERE j.status = 'succeeded'`,
   );
   const uploads = await query<{ key: string }>(`
     SELECT file->>'key' AS key FROM datasets, jsonb_array_elements(source->'files') AS file
@@ -113,11 +113,11 @@ async function keysNamed(client: Client): Promise<string[]> {
     UNION ALL SELECT file->>'key' FROM model_imports i JOIN jobs j ON j.id = i.job_id, jsonb_array_elements(i.files) AS file
     WHERE j.status IN ('queued', 'running')`);
   return [
-    ...ready.flatMap(({ id }) => [artifactKeys.data(id), artifactKeys.profile(id)]),
+    ...ready.flatMap((at) => [artifactKeys.data(at), artifactKeys.profile(at)]),
     ...versions.flatMap(({ id, artifacts }) => artifacts.map(({ name }) => artifactKeys.version(id, name))),
-    ...predictions.flatMap(({ id }) => [
-      artifactKeys.prediction(id, 'predictions.parquet'),
-      artifactKeys.prediction(id, 'predictions.csv'),
+    ...predictions.flatMap((at) => [
+      artifactKeys.prediction(at, 'predictions.parquet'),
+      artifactKeys.prediction(at, 'predictions.csv'),
     ]),
     ...uploads.map(({ key }) => key),
   ];

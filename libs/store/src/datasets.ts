@@ -24,6 +24,7 @@ function toDataset(row: DatasetModel): Dataset {
             }
           : { type: source.type, files: [], preset: null },
       currency: source.options.currency ?? null,
+      erasedAt: row.erasedAt?.toISOString() ?? null,
       createdAt: row.createdAt.toISOString(),
     },
     `dataset (${row.id})`,

@@ -1,4 +1,4 @@
-import { CloveError, JOB_TRANSITIONS, JobStatus, type Job, type JobError } from '@clove/contracts';
+import { CloveError, JOB_TRANSITIONS, JobStatus, isTerminal, type Job, type JobError } from '@clove/contracts';
 import { json, notFound, type Queryable } from './database.js';
 import { Prisma } from './generated/client.js';
 import { logJob } from './job-log.js';
@@ -51,6 +51,7 @@ function lineOf(move: Move, attempt: number): string {
  * first. A trigger in the database refuses what would get past this function.
  *
  * Attempts: running closes an open one as lost and opens another; leaving running closes it.
+ * Erasure: the ids of its customers are forgotten when the job ends.
  * Dataset of an ingest: failed with the reason when the job ends without success, pending again with a retry.
  *
  * @param tx a transaction
@@ -83,6 +84,11 @@ export async function moveJob(tx: Queryable, id: string, move: Move): Promise<nu
   }
 
   await logJob(tx, id, lineOf(move, attempt));
+
+  // whatever its end: who was to be erased is known no longer than the job takes
+  if (moved.kind === 'erasure' && isTerminal(move.to)) {
+    await tx.erasure.updateMany({ where: { jobId: id }, data: { customers: Prisma.DbNull } });
+  }
 
   if (moved.kind === 'ingest') {
     if (retried) {

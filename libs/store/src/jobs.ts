@@ -12,6 +12,7 @@ import {
 import { check, notFound, shown, storable, type Database, type Queryable } from './database.js';
 import type { Prisma } from './generated/client.js';
 import { newId } from './ids.js';
+import { HOLDS_UP } from './holds-up.js';
 import { logJob, sameButFigures } from './job-log.js';
 import { lockJob, moveJob } from './job-moves.js';
 import { page } from './paging.js';
@@ -33,6 +34,7 @@ const RESOURCE_OF = {
   evaluate: 'evaluation',
   predict: 'prediction',
   import: 'import',
+  erasure: 'erasure',
 } as const;
 
 export const withAttempts = { attempts: { orderBy: { number: 'asc' } } } as const satisfies Prisma.JobInclude;
@@ -90,6 +92,8 @@ function toQueued(row: QueuedRow): QueuedJob {
       return { kind, payload: shown(JOBS.predict.payload, { ...base, predictionId: row.resourceId }, what), attempt };
     case 'import':
       return { kind, payload: shown(JOBS.import.payload, { ...base, importId: row.resourceId }, what), attempt };
+    case 'erasure':
+      return { kind, payload: shown(JOBS.erasure.payload, { ...base, erasureId: row.resourceId }, what), attempt };
   }
 }
 
@@ -111,7 +115,13 @@ async function takeUp(tx: Queryable, id: string, worker: string): Promise<number
 }
 
 /** A retry can only do again what still has its inputs. */
-async function refuseWithoutInputs(tx: Queryable, id: string): Promise<void> {
+async function refuseWithoutInputs(tx: Queryable, { id, kind }: { id: string; kind: string }): Promise<void> {
+  if (kind === 'erasure') {
+    throw new CloveError(
+      'conflict',
+      `Job ${id} cannot be retried: the ids of the customers were not kept beyond its end. Ask for the erasure again.`,
+    );
+  }
   const hasDataset = { datasetId: { not: null } };
   const inputs = [
     { dataset: { isNot: null } },
@@ -188,8 +198,8 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
       db.$transaction(async (tx) => {
         await lockJob(tx, id);
         await moveJob(tx, id, { to: 'queued', requestId: checkedRequestId(requestId) });
-        await refuseWithoutInputs(tx, id);
         const row = await get(tx, id);
+        await refuseWithoutInputs(tx, row);
         const queued = toQueued(row);
         return { job: toJob(row), queued, attempt: queued.attempt };
       }),
@@ -225,7 +235,8 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
     queued: (most) => db.job.count({ where: { status: 'queued' }, take: most }),
 
     waiting: async () => {
-      // A prediction from an upload waits for its dataset: until then it is not the queue's.
+      // A prediction from an upload waits for its dataset, and an erasure for what may have read what it has erased: until then
+      // they are not the queue's.
       const rows = await db.$queryRaw<(QueuedRow & { short: boolean })[]>`
         SELECT j.id, j.kind, j.resource_id AS "resourceId", j.request_id AS "requestId", j.delivery, ${isShort} AS short
         FROM jobs j
@@ -233,7 +244,9 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
         LEFT JOIN datasets d ON d.id = p.dataset_id
         LEFT JOIN LATERAL (SELECT max(beat_at) AS beat_at FROM shards WHERE prediction_id = p.id) s ON true
         WHERE (j.status = 'queued'
-            OR (j.status = 'running' AND coalesce(j.beat_at, s.beat_at) < now() - ${SILENT_MS} * interval '1 ms'))
+            OR (j.status = 'running' AND coalesce(j.beat_at, s.beat_at) < now() - ${SILENT_MS} * interval '1 ms')
+            OR (j.status = 'running' AND j.kind = 'erasure' AND j.beat_at IS NULL AND NOT EXISTS (
+              SELECT FROM erasures e CROSS JOIN LATERAL (${HOLDS_UP}) b WHERE e.job_id = j.id)))
           AND d.status IS DISTINCT FROM 'pending'
           AND ${ofTenant(db, 'j')}
         ORDER BY j.created_at, j.id

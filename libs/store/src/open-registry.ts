@@ -2,6 +2,7 @@ import { openApiKeys, openSessions, openTenants, openUsers } from './accounts.js
 import { openAudit } from './audit.js';
 import { connect, guarded, place, translate, type Database } from './database.js';
 import { openDatasets } from './datasets.js';
+import { openErasures } from './erasures.js';
 import { openEvaluations } from './evaluations.js';
 import { openIdempotency } from './idempotency.js';
 import { openImports } from './imports.js';
@@ -60,6 +61,7 @@ function registryOn(db: Database, where: string, shared: Shared): Registry {
     evaluations: guarded(openEvaluations(db), where),
     predictions: guarded(openPredictions(db), where),
     imports: guarded(openImports(db), where),
+    erasures: guarded(openErasures(db), where),
     users: guarded(openUsers(db), where),
     sessions: guarded(openSessions(db), where),
     apiKeys: guarded(openApiKeys(db), where),

@@ -50,17 +50,17 @@ test('what belongs to nothing goes once nobody has written to it for a day; all 
   });
   const kept = [
     artifactKeys.upload(dataset.id, 0),
-    artifactKeys.data(ready),
+    artifactKeys.data({ id: ready, revision: null }),
     artifactKeys.checkpoint(waiting.id),
     artifactKeys.version(version.id, 'model.onnx'),
   ];
   const orphans = [
     artifactKeys.upload(newId('dataset'), 0),
     artifactKeys.upload(newId('modelImport'), 0),
-    artifactKeys.data(newId('dataset')),
+    artifactKeys.data({ id: newId('dataset'), revision: null }),
     artifactKeys.checkpoint(run.id),
     artifactKeys.version(newId('version'), 'model.onnx'),
-    artifactKeys.prediction(newId('prediction'), 'predictions.csv'),
+    artifactKeys.prediction({ id: newId('prediction'), revision: null }, 'predictions.csv'),
     artifactKeys.probe('q'),
   ];
   for (const key of [...kept, ...orphans]) await artifacts.put(key, 'x');

@@ -75,3 +75,16 @@ export async function sweepArtifacts(
   }
   return removed;
 }
+
+/** Removes what an erasure has replaced; nobody may read it any more. */
+export async function removeReplaced(registry: Registry, artifacts: ArtifactStore, erasureId: string): Promise<void> {
+  for (const key of await registry.erasures.replaced(erasureId)) await artifacts.remove(key);
+  await registry.erasures.forgetReplaced(erasureId);
+}
+
+/** The same for erasures that ended before they came to it: cancelled, or failed. @returns their ids */
+export async function sweepReplaced(registry: Registry, artifacts: ArtifactStore): Promise<string[]> {
+  const left = await registry.erasures.leftOver();
+  for (const id of left) await removeReplaced(registry, artifacts, id);
+  return left;
+}

@@ -3,7 +3,7 @@
  * artifact store only holds files.
  *
  * Words:
- * - **job**: queued work that makes one resource (dataset, run, leaderboard, evaluation or prediction). Its moves are
+ * - **job**: queued work that makes one resource (dataset, run, leaderboard, evaluation, prediction, import or erasure). Its moves are
  *   `JOB_TRANSITIONS` of the contracts, made in one place (`job-moves.ts`); each grows `revision`.
  * - **attempt**: one worker's try at a job, numbered from 1 over the job's whole life.
  * - **delivery**: one queueing of a job by a user: 1 at creation and one more with each retry. It is the `attempt` of
@@ -27,6 +27,7 @@ import type {
   DatasetSource,
   Day,
   Epoch,
+  Erasure,
   Evaluation,
   EvaluationReport,
   Job,
@@ -306,6 +307,64 @@ export interface Evaluations {
   complete(id: string, report: EvaluationReport): Promise<void>;
 }
 
+/** What was found of customers in a dataset or a prediction; its next revision, that of the erasure, is stored already. */
+type Erased = {
+  /** the revision that was read */
+  revision: string | null;
+  /** ids that were asked for of whom there were rows */
+  found: readonly string[];
+};
+
+/**
+ * Erasures of customers. What they do is counted with the change that it counts, in one transaction: done again after a crash, the
+ * counts are those of an undisturbed one.
+ */
+export interface Erasures {
+  create(input: {
+    customers: readonly string[];
+    requestId: string;
+  }): Promise<{ erasure: Erasure; job: Job; attempt: 1 }>;
+  get(id: string): Promise<Erasure>;
+  /** Newest first. */
+  list(query: PageQuery): Promise<Page<Erasure>>;
+  /** Whose customers are to be erased, and their ids; 'conflict' where the job has ended, for they are forgotten then. */
+  asked(id: string): Promise<{ tenantId: string; customers: string[] }>;
+  /** @returns false where nothing was changed, for the dataset is of another revision by now or was deleted */
+  datasetErased(
+    id: string,
+    erased: Erased & { datasetId: string; profile: DatasetProfile; removedRows: number; rejectedValues: number },
+  ): Promise<boolean>;
+  /** @returns false where nothing was changed, for the prediction is of another revision by now or was deleted */
+  predictionErased(
+    id: string,
+    erased: Erased & {
+      predictionId: string;
+      rows: number;
+      summary: PredictionSummary;
+      report: Omit<PredictionReport, 'actual'>;
+    },
+  ): Promise<boolean>;
+  /** Counts uploads that are gone: nothing in the registry changes with them. */
+  uploadErased(id: string): Promise<void>;
+  /**
+   * Takes ids out of what the registry keeps of messages, and forgets kept answers that hold one.
+   * @param ids as files hold them: raw and hashed
+   * @returns versions of models whose description holds one, as name@number: they cannot be changed
+   */
+  eraseTexts(id: string, ids: readonly string[]): Promise<string[]>;
+  /** No dataset that is ready holds any of the customers now. */
+  datasetsAreClean(id: string): Promise<void>;
+  /** Jobs that may bring back what was erased, or still read what it was erased from. */
+  heldUpBy(id: string): Promise<{ id: string; kind: string }[]>;
+  /** Keys and prefixes in the artifact store of what was replaced, until `forgetReplaced`. */
+  replaced(id: string): Promise<string[]>;
+  forgetReplaced(id: string): Promise<void>;
+  /** Erasures that have ended with something replaced that nobody may read any more. */
+  leftOver(): Promise<string[]>;
+  /** Keeps what could not be searched. */
+  complete(id: string, warnings: readonly Warning[]): Promise<void>;
+}
+
 export interface Imports {
   /** Writes the import and its job; the files lie in the store already, as uploads of `id`. */
   create(input: {
@@ -458,6 +517,7 @@ export interface Registry {
   readonly evaluations: Evaluations;
   readonly predictions: Predictions;
   readonly imports: Imports;
+  readonly erasures: Erasures;
   readonly users: Users;
   readonly sessions: Sessions;
   readonly apiKeys: ApiKeys;

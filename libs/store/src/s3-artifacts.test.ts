@@ -10,7 +10,7 @@ import { newId } from './ids.js';
 import { SWIFT_PACKAGES, hasSwift, startS3 } from './s3-server.test-support.js';
 
 // what a bucket has in common with a folder: artifacts.test.ts
-const key = artifactKeys.data(newId('dataset'));
+const key = artifactKeys.data({ id: newId('dataset'), revision: null });
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
 let server: Awaited<ReturnType<typeof startS3>>;

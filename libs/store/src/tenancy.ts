@@ -38,6 +38,7 @@ const TENANT_OF: Record<Prisma.ModelName, { column: 'tenantId' | 'id' } | { abov
   Evaluation: { column: 'tenantId' },
   Prediction: { column: 'tenantId' },
   Shard: { above: 'prediction' },
+  Erasure: { column: 'tenantId' },
   AuditEntry: { column: 'tenantId' },
 };
 

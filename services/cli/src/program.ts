@@ -258,6 +258,19 @@ export const createProgram = (run: Runner): Command => {
     ),
   );
 
+  const erase = command(
+    program,
+    'erase',
+    'customers out of all datasets and predictions of the gateway (administrators)',
+    async (ctx) => (await import('./commands/erase.js')).erase(ctx),
+  );
+  erase
+    .option('--customer <id...>', 'ids as they were in the files')
+    .option('--from <file>', 'file with one id a line')
+    .option('--list', 'show the erasures that there were')
+    .addOption(new Option('--limit <n>', 'with --list: how many (default: 20)').argParser(wholeNumber(1, 200)));
+  gateway(erase);
+
   const jobs = command(program, 'jobs', 'jobs of the gateway', undefined);
   gateway(
     command(jobs, 'list', 'the latest jobs', async (ctx) => (await import('./commands/jobs.js')).list(ctx))

@@ -43,6 +43,9 @@ const ADMIN = new Set([
   'endUserSessions',
   'listTenants',
   'createTenant',
+  'startErasure',
+  'listErasures',
+  'getErasure',
 ]);
 const EVERYBODY = new Set(['logout', 'changePassword', 'signOutEverywhere', 'createApiKey', 'revokeApiKey', 'score']);
 

@@ -13,12 +13,12 @@ export function fileOf(
 ): string {
   switch (name) {
     case 'profile.json':
-      return artifactKeys.profile(found.id);
+      return artifactKeys.profile(found);
     case 'rejected.csv':
-      return artifactKeys.rejected(found.id, name);
+      return artifactKeys.rejected(found, name);
     case 'predictions.csv':
     case 'predictions.parquet':
-      return artifactKeys.prediction(found.id, name);
+      return artifactKeys.prediction(found, name);
     default:
       return artifactKeys.version(found.id, name);
   }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { CloveError, type Json } from '@clove/contracts';
 import type { FastifyRequest } from 'fastify';
 import { pathOf } from './plugins/problems.js';
-import { userOf } from './plugins/authentication.js';
+import { SESSION_COOKIE, userOf } from './plugins/authentication.js';
 
 /** What a POST answers. */
 export type Answer<T> = { status: 200 | 201 | 202; body: T; location?: string };
@@ -13,6 +13,15 @@ type Reply = { statusCode: number; header(name: string, value: string): unknown 
 /** Hash of a request's meaning: its parsed body, in which the order of fields and the spacing no longer show. */
 export const hashOf = (body: unknown): string =>
   createHash('sha256')
+    .update(JSON.stringify(body ?? null))
+    .digest('hex');
+
+/**
+ * The same for a body that nobody is to find out by trying: keyed by the credential of the request, of which only a hash is kept.
+ * So a repetition is known as one where it comes with the same session or key.
+ */
+export const keyedHashOf = ({ headers, cookies }: FastifyRequest, body: unknown): string =>
+  createHmac('sha256', headers.authorization ?? cookies[SESSION_COOKIE] ?? '')
     .update(JSON.stringify(body ?? null))
     .digest('hex');
 

@@ -28,7 +28,11 @@ type Asked =
 const questionOf = (asked: Asked): Question =>
   asked.type === 'score'
     ? { type: 'score', versionId: asked.version.id, request: asked.request }
-    : { type: 'rows', source: { type: asked.of, id: asked.found.id }, query: asked.query };
+    : {
+        type: 'rows',
+        source: { type: asked.of, id: asked.found.id, revision: asked.found.revision },
+        query: asked.query,
+      };
 
 const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(PROBLEMS, code);
 

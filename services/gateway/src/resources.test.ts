@@ -544,7 +544,7 @@ describe('questions to a scorer', () => {
     expect(RowPage.parse(page)).toEqual(rows);
     expect(asked.at(-1)).toEqual({
       type: 'rows',
-      source: { type: 'prediction', id },
+      source: { type: 'prediction', id, revision: null },
       query: { offset: 10, limit: 5, sort: 'predicted_clv', order: 'desc', search: 'a%b' },
     });
     expect(RowPage.parse(await get(`/v1/datasets/${datasetId}/rows`))).toEqual(rows);
@@ -563,7 +563,10 @@ describe('questions to a scorer', () => {
     const datasetId = await generated();
     expect(await refused('GET', `/v1/datasets/${datasetId}/rejected`)).toMatchObject({ code: 'not-found' });
     const { artifacts } = gateway.gateway;
-    await artifacts.put(artifactKeys.rejected(datasetId, 'rejected.csv'), 'file,row\na.csv,3\n');
+    await artifacts.put(
+      artifactKeys.rejected({ id: datasetId, revision: null }, 'rejected.csv'),
+      'file,row\na.csv,3\n',
+    );
     reply = { ok: true, value: rows };
     expect(RowPage.parse(await get(`/v1/datasets/${datasetId}/rejected?limit=7`))).toEqual(rows);
     expect(asked.at(-1)).toMatchObject({ source: { type: 'rejected', id: datasetId }, query: { limit: 7 } });

@@ -49,15 +49,15 @@ test('nothing goes where no age is said, nor before it', async () => {
 test('uploads go alone; then datasets and predictions with their files, but what a job uses stays, and the model', async () => {
   await sweep({ RETENTION_UPLOAD_DAYS: 30 }, 31);
   expect(await isThere(artifactKeys.upload(idle, 0))).toBe(false);
-  expect(await isThere(artifactKeys.data(idle))).toBe(true);
+  expect(await isThere(artifactKeys.data({ id: idle, revision: null }))).toBe(true);
 
   expect(await sweep({ RETENTION_PREDICTION_DAYS: 30 }, 31)).toEqual([done]);
-  expect(await isThere(artifactKeys.prediction(done, 'predictions.csv'))).toBe(false);
+  expect(await isThere(artifactKeys.prediction({ id: done, revision: null }, 'predictions.csv'))).toBe(false);
   expect(await idsOf('/v1/predictions')).toEqual([underWay]);
 
   expect(await sweep({ RETENTION_DATASET_DAYS: 30 }, 31)).toEqual([idle]);
-  expect(await isThere(artifactKeys.data(idle))).toBe(false);
-  expect(await isThere(artifactKeys.data(used))).toBe(true);
+  expect(await isThere(artifactKeys.data({ id: idle, revision: null }))).toBe(false);
+  expect(await isThere(artifactKeys.data({ id: used, revision: null }))).toBe(true);
   expect(await idsOf('/v1/datasets')).toEqual([used]);
   expect((await call(t.app, 'GET', '/v1/models/m/versions/1')).statusCode).toBe(200);
 });

@@ -5,6 +5,7 @@ import { requireAuthentication } from './plugins/authentication.js';
 import { limitQueued, limitRequests } from './plugins/overload.js';
 import { auditRoutes } from './routes/audit.js';
 import { datasetRoutes } from './routes/datasets.js';
+import { erasureRoutes } from './routes/erasures.js';
 import { evaluationRoutes } from './routes/evaluations.js';
 import { importRoutes } from './routes/imports.js';
 import { jobRoutes } from './routes/jobs.js';
@@ -39,6 +40,7 @@ export async function installRoutes(app: FastifyInstance, installation: Installa
       await v1.register(importRoutes(gateway));
       await v1.register(predictionRoutes(gateway));
       await v1.register(evaluationRoutes(gateway));
+      await v1.register(erasureRoutes(gateway));
       await v1.register(jobRoutes(gateway));
       await v1.register(sampleRoutes);
       await v1.register(userRoutes(gateway));

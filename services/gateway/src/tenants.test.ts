@@ -53,7 +53,7 @@ async function dataset(headers: Headers): Promise<string> {
   const { payload, headers: type } = form({ name: 'orders' }, { 'a.csv': 'a\n1\n' });
   const { id, job } = Accepted.parse((await ask(headers, 'POST', '/v1/datasets', payload, type)).json());
   await t.work.ingest(job.id, id);
-  await t.gateway.artifacts.put(artifactKeys.rejected(id, 'rejected.csv'), 'file,row\na.csv,3\n');
+  await t.gateway.artifacts.put(artifactKeys.rejected({ id, revision: null }, 'rejected.csv'), 'file,row\na.csv,3\n');
   return id;
 }
 
@@ -78,6 +78,7 @@ async function everything(headers: Headers): Promise<Named> {
   await t.work.import(brought.job.id, brought.id);
   const cancelled = await start('/v1/runs', { datasetId, modelName: MODEL });
   await ask(headers, 'POST', `/v1/jobs/${cancelled.job.id}/cancel`);
+  const erasure = await start('/v1/erasures', { customers: ['who-asked-us'] });
   const user = { username: 'our-analyst', password: PASSWORD, role: 'analyst' };
   const users = User.parse((await ask(headers, 'POST', '/v1/users', user)).json()).id;
   const key = NewApiKey.parse((await ask(headers, 'POST', '/v1/api-keys', { name: 'ours' })).json()).id;
@@ -89,6 +90,7 @@ async function everything(headers: Headers): Promise<Named> {
     predictions: prediction.id,
     evaluations: evaluation.id,
     imports: brought.id,
+    erasures: erasure.id,
     users,
     'api-keys': key,
     models: MODEL,
@@ -136,6 +138,7 @@ const LISTS: Record<string, (of: Named) => string[]> = {
   listPredictions: (of) => ['', `?datasetId=${of.datasets}`, `?versionId=${of.versions}`],
   listEvaluations: (of) => ['', `?versionId=${of.versions}`],
   listJobs: () => ['', '?status=succeeded', '?kind=train'],
+  listErasures: () => [''],
   listApiKeys: () => [''],
 };
 /** What takes references to things. `own` are things of the one who asks. */
@@ -165,7 +168,14 @@ const OPERATOR: Record<string, object | undefined> = {
   createTenant: { name: 'fourth', admin: { username: 'fourth', password: PASSWORD } },
 };
 /** What makes something new, under names that may be those of another tenant. */
-const MAKES = new Set(['uploadDataset', 'generateDataset', 'importVersion', 'createUser', 'createApiKey']);
+const MAKES = new Set([
+  'startErasure',
+  'uploadDataset',
+  'generateDataset',
+  'importVersion',
+  'createUser',
+  'createApiKey',
+]);
 /** The account of who asks, or nothing of anybody. Lists of who did what and of users have tests of their own. */
 const OWN = new Set([
   'login',

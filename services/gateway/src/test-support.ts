@@ -154,8 +154,8 @@ const workers = ({ registry, artifacts }: Installation) => {
   return {
     ingest: (jobId: string, datasetId: string) =>
       work(jobId, async () => {
-        await artifacts.put(artifactKeys.data(datasetId), 'parquet');
-        await artifacts.put(artifactKeys.profile(datasetId), JSON.stringify(profile));
+        await artifacts.put(artifactKeys.data({ id: datasetId, revision: null }), 'parquet');
+        await artifacts.put(artifactKeys.profile({ id: datasetId, revision: null }), JSON.stringify(profile));
         await registry.datasets.complete(datasetId, profile);
       }),
     train: async (jobId: string, runId: string, evaluation: EvaluationReport = report): Promise<ModelVersion> => {
@@ -197,10 +197,13 @@ const workers = ({ registry, artifacts }: Installation) => {
     predict: (jobId: string, predictionId: string) =>
       work(jobId, async () => {
         await artifacts.put(
-          artifactKeys.prediction(predictionId, 'predictions.csv'),
+          artifactKeys.prediction({ id: predictionId, revision: null }, 'predictions.csv'),
           'customer_id,predicted_clv\n1,10\n',
         );
-        await artifacts.put(artifactKeys.prediction(predictionId, 'predictions.parquet'), 'PAR1');
+        await artifacts.put(
+          artifactKeys.prediction({ id: predictionId, revision: null }, 'predictions.parquet'),
+          'PAR1',
+        );
         await registry.predictions.complete(predictionId, {
           rows: 2,
           summary,
@@ -295,6 +298,7 @@ export type Things = Record<
   | 'predictions'
   | 'evaluations'
   | 'imports'
+  | 'erasures'
   | 'users'
   | 'api-keys'
   | 'models',
@@ -310,6 +314,7 @@ export const NOTHING: Things = {
   predictions: `prd_${none}`,
   evaluations: `evl_${none}`,
   imports: `imp_${none}`,
+  erasures: `ers_${none}`,
   users: `usr_${none}`,
   'api-keys': `key_${none}`,
   models: 'nothing',

@@ -80,9 +80,9 @@ describe('an ingest job', () => {
       customers: 2,
       rejectedRows: 1,
     });
-    const profile = DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(id)));
+    const profile = DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile({ id, revision: null })));
     expect(profile.rejectedSample).toMatchObject([{ file: 'orders.csv', row: 3, value: 'oops' }]);
-    expect(await artifacts.stat(artifactKeys.data(id))).not.toBeNull();
+    expect(await artifacts.stat(artifactKeys.data({ id, revision: null }))).not.toBeNull();
     expect(await leftOver()).toEqual([]);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
   });
@@ -138,7 +138,7 @@ describe('an ingest job', () => {
       ...queue,
       service: 'ingester',
       queue: 'ingest',
-      handlers: { ingest: handler },
+      handlers: { ingest: handler, erasure: () => Promise.reject(new Error('none is queued')) },
       ledger: registry.jobs,
       logger,
       concurrency: 2,

@@ -4,7 +4,7 @@ import { type DuckOptions, generateDataset, ingestFiles } from '@clove/data';
 import type { Handlers } from '@clove/runtime';
 import { type ArtifactStore, type Registry, artifactKeys } from '@clove/store';
 
-/** What the handler of `ingest` jobs works with. */
+/** What the handlers of the ingester work with. */
 export type IngesterContext = {
   registry: Registry;
   artifacts: ArtifactStore;
@@ -60,11 +60,11 @@ export const ingestHandler =
               onProgress,
             });
       progress(DATA_SHARE, 'storing');
-      await artifacts.putFile(artifactKeys.data(datasetId), join(outDir, 'data.parquet'));
-      await artifacts.putFile(artifactKeys.profile(datasetId), join(outDir, 'profile.json'));
+      await artifacts.putFile(artifactKeys.data(dataset), join(outDir, 'data.parquet'));
+      await artifacts.putFile(artifactKeys.profile(dataset), join(outDir, 'profile.json'));
       if (profile.rejectedRows > 0) {
         for (const name of ['rejected.parquet', 'rejected.csv'] as const) {
-          await artifacts.putFile(artifactKeys.rejected(datasetId, name), join(outDir, name));
+          await artifacts.putFile(artifactKeys.rejected(dataset, name), join(outDir, name));
         }
       }
       signal.throwIfAborted();

@@ -11,6 +11,7 @@ import {
   startWorkers,
 } from '@clove/runtime';
 import { openArtifacts, openRegistry } from '@clove/store';
+import { erasureHandler } from './erasure.js';
 import { ingestHandler } from './handler.js';
 
 const SERVICE = 'ingester';
@@ -22,20 +23,19 @@ async function main(): Promise<void> {
   const scratch = await openScratch(env.SCRATCH_DIR ?? tmpdir());
   const scratchDir = scratch.folder;
   const registry = openRegistry(env.DATABASE_URL);
+  const context = {
+    registry,
+    artifacts: openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure }),
+    scratchDir,
+    memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
+    threads: env.THREADS,
+    customerSecret: env.CUSTOMER_ID_SECRET,
+  };
   const worker = startWorkers({
     redisUrl: env.REDIS_URL,
     service: SERVICE,
     queue: 'ingest',
-    handlers: () => ({
-      ingest: ingestHandler({
-        registry,
-        artifacts: openArtifacts(env.ARTIFACTS_DIR, { onFailure: countArtifactFailure }),
-        scratchDir,
-        memoryLimitBytes: env.MEMORY_LIMIT_BYTES,
-        threads: env.THREADS,
-        customerSecret: env.CUSTOMER_ID_SECRET,
-      }),
-    }),
+    handlers: () => ({ ingest: ingestHandler(context), erasure: erasureHandler(context) }),
     ledger: registry.jobs,
     logger,
     concurrency: env.CONCURRENCY,

@@ -2,6 +2,7 @@ import { CloveError, type Question, type QuestionPayload } from '@clove/contract
 import { readRows } from '@clove/data';
 import type { Answer, Logger } from '@clove/runtime';
 import { type ArtifactStore, artifactKeys } from '@clove/store';
+import { recentFolder } from './recent-folder.js';
 import { refusalOf } from './refusal.js';
 import type { ScoringThread } from './scoring-thread.js';
 
@@ -14,26 +15,28 @@ export type AnsweringContext = {
 };
 
 /** Answers one question, be it with a refusal. */
-export const answer =
-  (context: AnsweringContext) =>
-  ({ question, requestId }: QuestionPayload): Promise<Answer> =>
-    replyTo(context, question).catch((error: unknown): Answer => {
+export const answer = (context: AnsweringContext) => {
+  const copies = recentFolder(context.scratchDir);
+  return ({ question, requestId }: QuestionPayload): Promise<Answer> =>
+    replyTo({ ...context, copies }, question).catch((error: unknown): Answer => {
       if (error instanceof CloveError) return refusalOf(error);
       context.logger.error({ err: error, requestId }, 'a question could not be answered');
       return refusalOf(new CloveError('internal', 'The scorer failed; its log says more.'));
     });
+};
 
-const replyTo = async (context: AnsweringContext, question: Question): Promise<Answer> => {
-  const { artifacts, scoring, scratchDir, memoryLimitBytes } = context;
+const replyTo = async (context: AnsweringContext & { copies: () => string }, question: Question): Promise<Answer> => {
+  const { copies, artifacts, scoring, scratchDir, memoryLimitBytes } = context;
   if (question.type === 'rows') {
-    const { type, id } = question.source;
+    const { type, id, revision = null } = question.source;
+    const at = { id, revision };
     const file = {
-      dataset: artifactKeys.data(id),
-      rejected: artifactKeys.rejected(id, 'rejected.parquet'),
-      prediction: artifactKeys.prediction(id, 'predictions.parquet'),
+      dataset: artifactKeys.data(at),
+      rejected: artifactKeys.rejected(at, 'rejected.parquet'),
+      prediction: artifactKeys.prediction(at, 'predictions.parquet'),
     }[type];
     const value = await readRows({
-      parquet: await artifacts.local(file, scratchDir),
+      parquet: await artifacts.local(file, copies()),
       query: question.query,
       scratchDir,
       memoryLimitBytes,

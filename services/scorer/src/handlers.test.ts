@@ -67,8 +67,8 @@ beforeAll(async () => {
   datasetId = id;
   const outDir = join(folder, 'data');
   const profile = await generateDataset({ options, outDir, scratchDir: folder });
-  await artifacts.putFile(artifactKeys.data(id), join(outDir, 'data.parquet'));
-  await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
+  await artifacts.putFile(artifactKeys.data({ id: id, revision: null }), join(outDir, 'data.parquet'));
+  await artifacts.putFile(artifactKeys.profile({ id: id, revision: null }), join(outDir, 'profile.json'));
   await registry.datasets.complete(id, profile);
   await registry.jobs.succeed(job.id, 1);
 
@@ -174,7 +174,9 @@ describe('a predict job', () => {
     expect(done).toMatchObject({ rows: ROWS, summary: { customers: ROWS } });
     expect(done.warnings.map(({ code }) => code)).toEqual(['surplus-columns']);
     for (const name of ['predictions.parquet', 'predictions.csv'] as const) {
-      expect((await artifacts.stat(artifactKeys.prediction(payload.predictionId, name)))!.bytes).toBeGreaterThan(0);
+      expect(
+        (await artifacts.stat(artifactKeys.prediction({ id: payload.predictionId, revision: null }, name)))!.bytes,
+      ).toBeGreaterThan(0);
     }
     expect(await readdir(scratchDir)).toEqual([]);
     await handlers().predict(payload, jobContext());
@@ -238,7 +240,9 @@ describe('a predict job', () => {
     const { payload, job } = await startedPrediction(datasetId);
     await registry.jobs.cancelled(job.id, 1);
     await expect(handlers().predict(payload, jobContext())).rejects.toMatchObject({ code: 'conflict' });
-    expect(await artifacts.stat(artifactKeys.prediction(payload.predictionId, 'predictions.csv'))).toBeNull();
+    expect(
+      await artifacts.stat(artifactKeys.prediction({ id: payload.predictionId, revision: null }, 'predictions.csv')),
+    ).toBeNull();
   });
 });
 

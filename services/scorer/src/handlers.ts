@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   ArtifactName,
   CloveError,
+  type Dataset,
   DatasetProfile,
   type JobKind,
   type JobPayload,
@@ -12,7 +13,7 @@ import {
   type ShardStep,
 } from '@clove/contracts';
 import type { Handlers, JobContext } from '@clove/runtime';
-import { type ArtifactStore, type Registry, type ShardState, artifactKeys } from '@clove/store';
+import { type ArtifactStore, type Registry, type RevisionRef, type ShardState, artifactKeys } from '@clove/store';
 import { checkReports } from './finish-prediction.js';
 import { importHandler } from './import-handler.js';
 import type { Lanes } from './lanes.js';
@@ -50,12 +51,14 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
     const { registry, artifacts, shardRows } = context;
     const prediction = await registry.predictions.get(predictionId);
     if (prediction.rows !== null) return;
-    const datasetId = await readyDataset(registry, prediction.datasetId);
+    const dataset = await readyDataset(registry, prediction.datasetId);
     const shards = await registry.predictions.shards(predictionId);
     if (shards.length > 0) ctx.progress(doneOf(shards), 'going on');
     await inScratch(context, async (scratch) => {
-      const files = await inputs(context, scratch, datasetId, prediction.versionId);
       let shared = await readPlan(artifacts, predictionId);
+      // what was begun on some rows goes on on the same ones, whatever was erased since: their files stay until this job has ended
+      const at: RevisionRef = shared === null ? dataset : { id: dataset.id, revision: shared.revision ?? null };
+      const files = await inputs(context, scratch, at, prediction.versionId);
       if (shared === null) {
         const planned = await planOf(context, ctx, { prediction, files, scratch });
         if (planned.plan.rows <= shardRows) {
@@ -75,9 +78,13 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
           await complete(context, ctx, { predictionId, files, scratch, joined, made });
           return;
         }
-        const dataset = { path: files.parquet, key: artifactKeys.data(datasetId) };
         const cut = (rows: number[]) => registry.predictions.cut(predictionId, rows);
-        shared = await storePlan(artifacts, prediction, { ...planned, dataset, shardRows, cut });
+        shared = await storePlan(artifacts, prediction, {
+          ...planned,
+          dataset: { path: files.parquet, at },
+          shardRows,
+          cut,
+        });
         shards.splice(0, shards.length, ...(await registry.predictions.shards(predictionId)));
       }
       const giveOut = (step: ShardStep, open: ShardState[]): void =>
@@ -115,7 +122,7 @@ export const scoreHandlers = (context: ScorerContext): Handlers<'score'> => ({
       const report = await context.lanes.run(
         'evaluate',
         {
-          ...(await inputs(context, scratch, datasetId, versionId)),
+          ...(await inputs(context, scratch, await registry.datasets.get(datasetId), versionId)),
           ...duckOptions({ ...context, scratchDir: scratch }, 1),
           datasetId,
           ...(testOrigin === null ? {} : { testOrigin }),
@@ -177,7 +184,8 @@ const complete = async (
   const { signal } = ctx;
   const { predictionId } = i;
   const { figures, ...made } = i.made;
-  const keyOf = (format: Format): string => artifactKeys.prediction(predictionId, `predictions.${format}`);
+  const keyOf = (format: Format): string =>
+    artifactKeys.prediction({ id: predictionId, revision: null }, `predictions.${format}`);
   await Promise.all(i.joined.map(({ format, stream }) => artifacts.put(keyOf(format), stream, { signal })));
   ctx.progress(0.97, 'summing the predictions up');
   const actual = await lanes.run(
@@ -217,14 +225,15 @@ const inScratch = async (context: ScorerContext, work: (scratch: string) => Prom
 };
 
 /**
- * The id of a prediction's dataset once it can be read.
+ * A prediction's dataset once it can be read.
  * @throws CloveError `unavailable`, to be tried again, while it is being ingested; `conflict` where it failed or is gone
  */
-const readyDataset = async (registry: Registry, id: string | null): Promise<string> => {
+const readyDataset = async (registry: Registry, id: string | null): Promise<Dataset> => {
   if (id === null)
     throw new CloveError('conflict', 'The dataset of this prediction was deleted. Choose another dataset.');
-  const { status, warnings, name } = await registry.datasets.get(id);
-  if (status === 'ready') return id;
+  const dataset = await registry.datasets.get(id);
+  const { status, warnings, name } = dataset;
+  if (status === 'ready') return dataset;
   if (status === 'pending')
     throw new CloveError('unavailable', `The dataset "${name}" (${id}) is still being ingested.`);
   const why = warnings.map(({ message }) => message).join(' ');
@@ -253,10 +262,10 @@ type InputFiles = { modelDir: string; parquet: string; profile: DatasetProfile }
 const inputs = async (
   { artifacts }: ScorerContext,
   scratchDir: string,
-  datasetId: string,
+  dataset: RevisionRef,
   versionId: string,
 ): Promise<InputFiles> => ({
   modelDir: await modelFolder(artifacts, scratchDir, versionId),
-  parquet: await artifacts.local(artifactKeys.data(datasetId), scratchDir),
-  profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
+  parquet: await artifacts.local(artifactKeys.data(dataset), scratchDir),
+  profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(dataset))),
 });

@@ -93,8 +93,8 @@ beforeAll(async () => {
   await registry.jobs.start(job.id, 'ingester');
   const outDir = join(folder, 'data');
   const profile = await generateDataset({ options, outDir, scratchDir: folder });
-  await artifacts.putFile(artifactKeys.data(datasetId), join(outDir, 'data.parquet'));
-  await artifacts.putFile(artifactKeys.profile(datasetId), join(outDir, 'profile.json'));
+  await artifacts.putFile(artifactKeys.data({ id: datasetId, revision: null }), join(outDir, 'data.parquet'));
+  await artifacts.putFile(artifactKeys.profile({ id: datasetId, revision: null }), join(outDir, 'profile.json'));
   await registry.datasets.complete(datasetId, profile);
   await registry.jobs.succeed(job.id, 1);
 
@@ -194,7 +194,7 @@ const settled = async (jobId: string, seen: Job[] = []): Promise<Job> =>
 const filesOf = (id: string): Promise<Buffer[]> =>
   Promise.all(
     (['predictions.csv', 'predictions.parquet'] as const).map(async (name) =>
-      readFile(await artifacts.local(artifactKeys.prediction(id, name), folder)),
+      readFile(await artifacts.local(artifactKeys.prediction({ id: id, revision: null }, name), folder)),
     ),
   );
 /** Names of what a prediction left in the store. */

@@ -1,6 +1,6 @@
 import { CloveError, type ModelManifest, type Prediction, type ShardPayload } from '@clove/contracts';
 import type { ScoringRows } from '@clove/data';
-import { type ArtifactStore, artifactKeys } from '@clove/store';
+import { type ArtifactStore, type RevisionRef, artifactKeys } from '@clove/store';
 import type { Lanes } from './lanes.js';
 import { type PieceReport, type PredictionPlan, pieceFiles } from './pieces.js';
 import {
@@ -28,6 +28,8 @@ export type SharedPlan = {
   shards: number[][];
   versionId: string;
   modelVersion: string;
+  /** of the dataset; missing in plans of the version before, which knew none */
+  revision?: string | null;
   /** the rows and their steps in the artifact store */
   source: { parquet: string; steps: string | null };
 };
@@ -59,7 +61,7 @@ export const storePlan = async (
   i: {
     plan: PredictionPlan;
     source: ScoringRows;
-    dataset: { path: string; key: string };
+    dataset: { path: string; at: RevisionRef };
     shardRows: number;
     cut: (rows: number[]) => Promise<void>;
   },
@@ -76,8 +78,9 @@ export const storePlan = async (
     shards,
     versionId: prediction.versionId,
     modelVersion: versionName(prediction),
+    revision: i.dataset.at.revision,
     source: {
-      parquet: parquet === i.dataset.path ? i.dataset.key : await store(parquet, 'rows.parquet'),
+      parquet: parquet === i.dataset.path ? artifactKeys.data(i.dataset.at) : await store(parquet, 'rows.parquet'),
       steps: steps === null ? null : await store(steps, 'steps.parquet'),
     },
   };

@@ -54,8 +54,8 @@ const readyDataset = async (options: GeneratorOptions): Promise<string> => {
   });
   const outDir = await mkdtemp(join(folder, 'data-'));
   const profile = await generateDataset({ options, outDir, scratchDir: folder });
-  await artifacts.putFile(artifactKeys.data(id), join(outDir, 'data.parquet'));
-  await artifacts.putFile(artifactKeys.profile(id), join(outDir, 'profile.json'));
+  await artifacts.putFile(artifactKeys.data({ id: id, revision: null }), join(outDir, 'data.parquet'));
+  await artifacts.putFile(artifactKeys.profile({ id: id, revision: null }), join(outDir, 'profile.json'));
   await registry.jobs.start(job.id, 'ingester');
   await registry.datasets.complete(id, profile);
   await registry.jobs.succeed(job.id, 1);

@@ -43,6 +43,8 @@ export const trainHandler =
       throw new CloveError('conflict', 'The dataset of this run was deleted. Start a run on another dataset.');
     }
     await registry.runs.clearEpochs(runId);
+    // its files stay until this job has ended, whatever is erased meanwhile
+    const dataset = await registry.datasets.get(datasetId);
     const scratch = await mkdtemp(join(context.scratchDir, 'train-'));
     const checkpointKey = artifactKeys.checkpoint(runId);
     const keeping = latestOnly(() =>
@@ -54,8 +56,8 @@ export const trainHandler =
       const outDir = join(scratch, 'model');
       const input: TrainInput & { modelName: string } = {
         modelName: run.modelName,
-        parquet: await artifacts.local(artifactKeys.data(datasetId), scratch),
-        profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
+        parquet: await artifacts.local(artifactKeys.data(dataset), scratch),
+        profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(dataset))),
         datasetId,
         options: {
           ...run.options,

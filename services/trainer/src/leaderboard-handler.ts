@@ -21,14 +21,16 @@ export const leaderboardHandler =
     if (datasetId === null) {
       throw new CloveError('conflict', 'The dataset of this leaderboard was deleted. Start one on another dataset.');
     }
+    // its files stay until this job has ended, whatever is erased meanwhile
+    const dataset = await registry.datasets.get(datasetId);
     const scratch = await mkdtemp(join(context.scratchDir, 'leaderboard-'));
     try {
       const outDir = join(scratch, 'model');
       await mkdir(outDir);
       const input: LeaderboardInput & { modelName: string | null } = {
         modelName,
-        parquet: await artifacts.local(artifactKeys.data(datasetId), scratch),
-        profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(datasetId))),
+        parquet: await artifacts.local(artifactKeys.data(dataset), scratch),
+        profile: DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(dataset))),
         datasetId,
         options: { ...options, backend: options.backend === 'auto' ? context.backend : options.backend },
         outDir,

@@ -7,11 +7,16 @@ import { type Duck, literal } from '../duck.js';
  * Parquet for paging, CSV for people; a value that a spreadsheet would take for a formula has an apostrophe before it there.
  * @param names of the files, by index
  */
-export const writeRejected = async (db: Duck, names: readonly string[], outDir: string): Promise<void> => {
+export const writeRejected = (db: Duck, names: readonly string[], outDir: string): Promise<void> => {
   const files = names.map((name, i) => `(${i}, ${literal(name)})`).join(', ');
   const rows = `SELECT f.name AS file, r.row, r."column", r.value, r.reason
     FROM rejects AS r JOIN (VALUES ${files}) AS f(number, name) ON f.number = r.file
     ORDER BY r.file, r.row, r.reason`;
+  return writeRejectedFiles(db, rows, outDir);
+};
+
+/** The same of an SQL query of rows that have these columns, in its order. */
+export const writeRejectedFiles = async (db: Duck, rows: string, outDir: string): Promise<void> => {
   const guarded = ['file', 'column', 'value', 'reason'].map((name) => `${guardedSql(name)} AS "${name}"`);
   const parquet = join(outDir, 'rejected.parquet');
   const csv = join(outDir, 'rejected.csv');

@@ -7,6 +7,7 @@ import {
   type CreateTenant,
   Dataset,
   DatasetProfile,
+  Erasure,
   Evaluation,
   type GenerateDataset,
   type IngestOptions,
@@ -81,6 +82,9 @@ export type GatewayClient = {
   rollBack(name: string, alias: string, reason: string): Promise<Model>;
   importModel(name: string, files: readonly SourceFile[]): Promise<Accepted>;
   modelImport(id: string): Promise<ModelImport>;
+  startErasure(customers: readonly string[]): Promise<Accepted>;
+  erasure(id: string): Promise<Erasure>;
+  erasures(limit: number): Promise<Page<Erasure>>;
   tenants(): Promise<Page<Tenant>>;
   createTenant(body: CreateTenant): Promise<Tenant>;
   jobLog(id: string): Promise<{ items: JobLogLine[] }>;
@@ -217,6 +221,9 @@ export const createClient = (o: { url: string; apiKey: string | undefined; signa
       return parse(Accepted, await call(`/v1/models/${segment(name)}/versions`, { method: 'POST', body: form }));
     },
     modelImport: (id) => get(ModelImport, `/v1/imports/${segment(id)}`),
+    startErasure: (customers) => send(Accepted, 'POST', '/v1/erasures', { customers }),
+    erasure: (id) => get(Erasure, `/v1/erasures/${segment(id)}`),
+    erasures: (limit) => get(pageOf(Erasure), `/v1/erasures?limit=${limit}`),
     jobs: (q) => {
       const query = new URLSearchParams({ limit: String(q.limit) });
       if (q.status !== undefined) query.set('status', q.status);

@@ -5,6 +5,7 @@ import {
   CloveError,
   type Dataset,
   type DatasetProfile,
+  type Erasure,
   type Evaluation,
   type EvaluationReport,
   type IngestOptions,
@@ -243,6 +244,24 @@ export const importModel = async (
       const { modelName, version } = await client.modelImport(id);
       if (version === null) throw new CloveError('internal', `The import ${id} ended without a version.`);
       return { value: await client.version(modelName, version), summary: `${modelName}@${version}` };
+    },
+  );
+  return value;
+};
+
+/** Asks for the erasure of customers and waits for its end. */
+export const erase = async (ctx: Context, client: GatewayClient, customers: readonly string[]): Promise<Erasure> => {
+  const { value } = await follow(
+    ctx,
+    client,
+    'erase',
+    () => client.startErasure(customers),
+    async ({ id }) => {
+      const erasure = await client.erasure(id);
+      return {
+        value: erasure,
+        summary: `${count(erasure.result.found)} of ${count(erasure.customers)} customers found`,
+      };
     },
   );
   return value;

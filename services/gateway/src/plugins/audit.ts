@@ -16,6 +16,7 @@ const RESOURCES: Record<string, AuditResource> = {
   models: 'model',
   predictions: 'prediction',
   evaluations: 'evaluation',
+  erasures: 'erasure',
   jobs: 'job',
 };
 
@@ -64,6 +65,8 @@ function detailsOf(request: FastifyRequest, answer: Fields): AuditEntry['details
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') details[field] = value;
   }
   if (typeof body['password'] === 'string') details['password'] = 'changed';
+  // how many were to be erased, never who
+  if (Array.isArray(body['customers'])) details['customers'] = body['customers'].length;
   const jobId = textOf(fieldsOf(answer['job'])['id']);
   return jobId === undefined ? details : { ...details, jobId };
 }

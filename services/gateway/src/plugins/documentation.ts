@@ -88,6 +88,7 @@ const TAGS = [
   'leaderboards',
   'predictions',
   'evaluations',
+  'erasures',
   'jobs',
   'session',
   'api keys',

@@ -1,5 +1,5 @@
 import { reconcile } from '@clove/runtime';
-import { sweepArtifacts } from '@clove/store';
+import { sweepArtifacts, sweepReplaced } from '@clove/store';
 import type { FastifyInstance } from 'fastify';
 import type { Installation } from '../gateway.js';
 import { removeByAge } from '../retention.js';
@@ -32,6 +32,9 @@ export function startReconciler(
       try {
         const aged = await removeByAge({ env, registry, artifacts });
         if (aged.length > 0) logger.info({ aged }, 'what is older than the retention was removed');
+        const left = await sweepReplaced(registry, artifacts);
+        if (left.length > 0)
+          logger.warn({ erasures: left }, 'what erasures that were broken off had replaced was removed');
         const removed = await sweepArtifacts(registry, artifacts, isArriving);
         sweptAt = performance.now();
         if (removed.length > 0) logger.warn({ removed }, 'files of what never came to be were removed');

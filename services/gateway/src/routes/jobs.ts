@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { Accepted, Job, JobLog } from '@clove/contracts';
+import { Accepted, CloveError, Job, JobLog, mayAct } from '@clove/contracts';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Gateway } from '../gateway.js';
 import { hashOf, once } from '../idempotency.js';
 import { isDone, jobEvents, positionOf } from '../job-events.js';
+import { userOf } from '../plugins/authentication.js';
 import { accepted, enqueue, removePrevious } from '../queueing.js';
 import { file, guarded, json, noContent, pages, params, queries } from '../schemas.js';
 
@@ -134,6 +135,10 @@ export const jobRoutes =
       },
       async (request, reply) =>
         once(request, reply, hashOf(null), async () => {
+          const { kind } = await request.registry.jobs.get(request.params.id);
+          if (kind === 'erasure' && !mayAct(userOf(request).role, 'admin')) {
+            throw new CloveError('forbidden', 'an erasure is cancelled by an administrator only');
+          }
           const job = await request.registry.jobs.requestCancel(request.params.id);
           return accepted(job, job.resource.id);
         }),

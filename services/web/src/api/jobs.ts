@@ -21,6 +21,7 @@ const CHANGED_BY: Record<Job['resource']['type'], readonly Tag[]> = {
   evaluation: ['evaluations', 'jobs'],
   prediction: ['predictions', 'datasets', 'jobs'],
   import: ['models', 'jobs'],
+  erasure: ['erasures', 'datasets', 'predictions', 'jobs'],
 };
 
 /** What a job tells while it runs, beside its state. */

@@ -14,5 +14,7 @@ export const resultHref = ({ id, resource }: Pick<Job, 'id' | 'resource'>): stri
     case 'evaluation':
     case 'import':
       return `/jobs/${id}`;
+    case 'erasure':
+      return '/settings?tab=erasures';
   }
 };

@@ -10,6 +10,7 @@ export const addTagTypes = [
   "models",
   "predictions",
   "evaluations",
+  "erasures",
   "jobs",
   "users",
   "audit",
@@ -519,6 +520,35 @@ const injectedRtkApi = api
           providesTags: ["evaluations"],
         },
       ),
+      startErasure: build.mutation<StartErasureApiResponse, StartErasureApiArg>(
+        {
+          query: (queryArg) => ({
+            url: `/v1/erasures`,
+            method: "POST",
+            body: queryArg.startErasure,
+            headers: {
+              "Idempotency-Key": queryArg["Idempotency-Key"],
+            },
+          }),
+          invalidatesTags: ["erasures"],
+        },
+      ),
+      listErasures: build.query<ListErasuresApiResponse, ListErasuresApiArg>({
+        query: (queryArg) => ({
+          url: `/v1/erasures`,
+          params: {
+            cursor: queryArg.cursor,
+            limit: queryArg.limit,
+          },
+        }),
+        providesTags: ["erasures"],
+      }),
+      getErasure: build.query<GetErasureApiResponse, GetErasureApiArg>({
+        query: (queryArg) => ({
+          url: `/v1/erasures/${encodeURIComponent(String(queryArg.id))}`,
+        }),
+        providesTags: ["erasures"],
+      }),
       listJobs: build.query<ListJobsApiResponse, ListJobsApiArg>({
         query: (queryArg) => ({
           url: `/v1/jobs`,
@@ -943,6 +973,22 @@ export type GetEvaluationApiResponse =
 export type GetEvaluationApiArg = {
   id: string;
 };
+export type StartErasureApiResponse =
+  /** status 202 Accepted; a job erases */ Accepted;
+export type StartErasureApiArg = {
+  /** The same key with the same request gets the first answer again, and nothing is done twice */
+  "Idempotency-Key"?: string;
+  startErasure: StartErasure;
+};
+export type ListErasuresApiResponse = /** status 200 One page */ ErasurePage;
+export type ListErasuresApiArg = {
+  cursor?: string;
+  limit?: number;
+};
+export type GetErasureApiResponse = /** status 200 The erasure */ Erasure;
+export type GetErasureApiArg = {
+  id: string;
+};
 export type ListJobsApiResponse = /** status 200 One page */ JobPage;
 export type ListJobsApiArg = {
   cursor?: string;
@@ -1111,7 +1157,13 @@ export type ApiKeys = {
   items: ApiKey[];
 };
 export type JobKind =
-  "ingest" | "train" | "leaderboard" | "evaluate" | "predict" | "import";
+  | "ingest"
+  | "train"
+  | "leaderboard"
+  | "evaluate"
+  | "predict"
+  | "import"
+  | "erasure";
 export type JobStatus =
   "queued" | "running" | "succeeded" | "failed" | "cancelled";
 export type JobError = {
@@ -1143,7 +1195,8 @@ export type Job = {
       | "leaderboard"
       | "evaluation"
       | "prediction"
-      | "import";
+      | "import"
+      | "erasure";
     id: string;
   };
   attempts: JobAttempt[];
@@ -1243,6 +1296,12 @@ export type Dataset = {
   /** of all amounts; null where none was given */
   currency: string | null;
   warnings: Warning[];
+  /** the erasure that wrote its files as they are now; null: they are as ingested */
+  revision: string | null;
+  /** customers whose rows erasures took out */
+  erasedCustomers: number;
+  /** the last time that rows were taken out; null: never */
+  erasedAt: string | null;
   jobId: string | null;
   createdAt: string;
 };
@@ -2311,6 +2370,8 @@ export type Prediction = {
   rows: number | null;
   summary: PredictionSummary | null;
   warnings: Warning[];
+  /** the erasure that wrote its files as they are now; null: they are as predicted */
+  revision: string | null;
   createdAt: string;
 };
 export type PredictionPage = {
@@ -2385,6 +2446,41 @@ export type EvaluationPage = {
   items: Evaluation[];
   next: string | null;
 };
+export type StartErasure = {
+  /** ids of the customers as they were in the files; those of datasets with hashed ids are found by them too */
+  customers: string[];
+};
+export type ErasureResult = {
+  /** customers of whom there were rows */
+  found: number;
+  /** datasets that were written anew without them */
+  datasets: number;
+  datasetRows: number;
+  /** values in lists of rejected rows that named one of them */
+  rejectedValues: number;
+  /** datasets whose files as they were uploaded are gone, for they named one of them */
+  uploads: number;
+  /** predictions that were written anew without them */
+  predictions: number;
+  predictionRows: number;
+  /** warnings, errors, log lines and kept answers that named one of them */
+  texts: number;
+  /** what could not be searched */
+  warnings: Warning[];
+};
+export type Erasure = {
+  id: string;
+  jobId: string;
+  status: JobStatus;
+  /** how many were asked for */
+  customers: number;
+  result: ErasureResult;
+  createdAt: string;
+};
+export type ErasurePage = {
+  items: Erasure[];
+  next: string | null;
+};
 export type JobPage = {
   items: Job[];
   next: string | null;
@@ -2436,6 +2532,7 @@ export type AuditResource =
   | "model"
   | "prediction"
   | "evaluation"
+  | "erasure"
   | "job";
 export type AuditEntry = {
   id: string;
@@ -2526,6 +2623,9 @@ export const {
   useStartEvaluationMutation,
   useListEvaluationsQuery,
   useGetEvaluationQuery,
+  useStartErasureMutation,
+  useListErasuresQuery,
+  useGetErasureQuery,
   useListJobsQuery,
   useGetJobQuery,
   useGetJobLogQuery,

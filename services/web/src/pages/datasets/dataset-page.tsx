@@ -142,7 +142,7 @@ function Contents({ dataset }: { dataset: Dataset }) {
   return (
     <>
       <Section>
-        <Facts items={factsOf(profile)} />
+        <Facts items={factsOf(dataset, profile)} />
       </Section>
       <Warnings warnings={profile.warnings} />
       <Section flush>
@@ -169,7 +169,7 @@ function Contents({ dataset }: { dataset: Dataset }) {
   );
 }
 
-function factsOf(profile: DatasetProfile) {
+function factsOf({ erasedCustomers, erasedAt }: Dataset, profile: DatasetProfile) {
   const { kind, rows, customers, orders, firstTime, lastTime, totalAmount, currency } = profile;
   const orderFacts =
     kind === 'transactions'
@@ -187,6 +187,9 @@ function factsOf(profile: DatasetProfile) {
     ...orderFacts,
     { label: 'Rejected rows', value: formatCount(profile.rejectedRows) },
     { label: 'Doubled rows', value: formatCount(profile.duplicateRows), hint: 'kept' },
+    ...(erasedAt === null
+      ? []
+      : [{ label: 'Erased customers', value: formatCount(erasedCustomers), hint: `last ${formatInstant(erasedAt)}` }]),
   ];
 }
 

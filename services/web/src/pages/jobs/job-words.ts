@@ -8,6 +8,7 @@ export const KINDS: Record<JobKind, string> = {
   evaluate: 'Evaluation',
   predict: 'Prediction',
   import: 'Model import',
+  erasure: 'Erasure of customers',
 };
 
 /** What a job's result is called on a button. */
@@ -18,6 +19,7 @@ export const RESULTS: Record<Job['resource']['type'], string> = {
   evaluation: 'evaluation',
   prediction: 'prediction',
   import: 'import',
+  erasure: 'erasures',
 };
 
 /** Seconds that a job has been at work, up to now where it still is; null where it has not begun. */

@@ -5,6 +5,7 @@ import { Page } from '../../components/page.js';
 import { AccountTab } from './account-tab.js';
 import { ActivityTab } from './activity-tab.js';
 import { ApiKeysTab } from './api-keys-tab.js';
+import { ErasuresTab } from './erasures-tab.js';
 import { UsersTab } from './users-tab.js';
 
 /** The own account, API keys, users, and who did what. */
@@ -15,6 +16,7 @@ export function SettingsPage() {
     { name: 'account', label: 'Account', Content: AccountTab },
     { name: 'keys', label: 'API keys', Content: ApiKeysTab },
     ...(admin ? [{ name: 'users', label: 'Users', Content: UsersTab }] : []),
+    ...(admin ? [{ name: 'erasures', label: 'Erasure', Content: ErasuresTab }] : []),
     { name: 'activity', label: 'Activity', Content: ActivityTab },
   ];
   const { name, Content } = tabs.find((tab) => tab.name === search.get('tab')) ?? {
