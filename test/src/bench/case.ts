@@ -36,9 +36,9 @@ export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** Starts a new measurement of `peakRssBytes`, where the system can (Linux: proc(5), clear_refs). */
-export function resetPeakRss(): void {
-  if (process.platform === 'linux') writeFileSync('/proc/self/clear_refs', '5');
+/** Starts a new measurement of `peakRssBytes`, of this process or another, where the system can (Linux: proc(5), clear_refs). */
+export function resetPeakRss(pid?: number): void {
+  if (process.platform === 'linux') writeFileSync(`/proc/${pid ?? 'self'}/clear_refs`, '5');
 }
 
 /**
