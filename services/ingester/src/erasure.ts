@@ -275,12 +275,12 @@ const isNumbered = async ({ registry, artifacts }: Work, datasetId: string | nul
   return DatasetProfile.parse(await artifacts.readJson(artifactKeys.profile(dataset))).idColumn === null;
 };
 
-/** `otherwise` where files were not there, for what they are of has changed since. */
+/** `otherwise` where the reading failed and what was read has another revision by now: the erasure that made it removes files. */
 const readUnless = async <T>(reading: Promise<T>, hasChanged: () => Promise<boolean>, otherwise: T): Promise<T> => {
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof CloveError && error.code === 'not-found' && (await hasChanged())) return otherwise;
+    if (await hasChanged()) return otherwise;
     throw error;
   }
 };
