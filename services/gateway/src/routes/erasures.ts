@@ -15,7 +15,7 @@ export const erasureRoutes =
     app.post(
       '/erasures',
       {
-        config,
+        config: { ...config, queues: true },
         schema: {
           operationId: 'startErasure',
           summary: 'Take customers out of all datasets and predictions',
