@@ -30,22 +30,21 @@ export interface JobLedger extends Moves {
   shard(shard: number, step: ShardStep): Moves;
 }
 
+/** How far a job is, in [0, 1], and at what. */
+type JobState = { progress: number; stage: string };
+
 /**
  * What is written of a job, or of a part of one, by the id of the job. All but `start` is of one attempt: where that is over,
  * since the job has ended or another worker has it, nothing is written, and the answer is false or `lost`.
  */
 export interface Moves {
-  /** Begins an attempt; `skip` where the job has already ended. */
+  /** Begins an attempt, or goes on with one that waited, whose state was last `seen`; `skip` where the job has already ended. */
   start(
     jobId: string,
     worker: string,
-  ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
+  ): Promise<{ outcome: 'started'; attempt: number; seen?: JobState } | { outcome: 'skip'; status: JobStatus }>;
   /** Called once a second while the job is worked on. */
-  beat(
-    jobId: string,
-    attempt: number,
-    state: { progress: number; stage: string },
-  ): Promise<'go on' | 'cancelled' | 'lost'>;
+  beat(jobId: string, attempt: number, state: JobState): Promise<'go on' | 'cancelled' | 'lost'>;
   succeed(jobId: string, attempt: number): Promise<boolean>;
   /** `final: false` puts the job back to queued, for its next try. */
   fail(jobId: string, attempt: number, error: JobError, o: { final: boolean }): Promise<boolean>;
@@ -254,8 +253,8 @@ export function startWorker<Q extends QueueName>(o: WorkerOptions<Q>): WorkerHos
       over: false,
       ended: 'no',
       outcome: 'lost',
-      progress: 0,
-      stage: 'starting',
+      // Where it goes on it is as far as it was, until the handler says more.
+      ...(started.seen ?? { progress: 0, stage: 'starting' }),
       beating: undefined,
       logger,
     };

@@ -266,6 +266,15 @@ describe('what should be in the queue', () => {
   });
 });
 
+test('a job that waited goes on with the same attempt, as far as its readers saw it last', async () => {
+  const { id } = await jobIn(registry, 'running');
+  await registry.jobs.beat(id, 1, { progress: 0.4, stage: 'scored' });
+  expect(await registry.jobs.wait(id, 1)).toBe(true);
+  const seen = { progress: 0.4, stage: 'scored' };
+  expect(await registry.jobs.start(id, 'second')).toEqual({ outcome: 'started', attempt: 1, seen });
+  expect(await registry.jobs.get(id)).toMatchObject(seen);
+});
+
 describe('an attempt that another worker has taken over', () => {
   test('writes nothing: no progress, no end of any kind, and is told so', async () => {
     const { id } = await jobIn(registry, 'running');

@@ -104,14 +104,18 @@ async function get(db: Queryable, id: string) {
 }
 
 /** Goes on with a job that no worker had while its shards were at work: its attempt is the same, in other hands. */
-async function takeUp(tx: Queryable, id: string, worker: string): Promise<number> {
-  await tx.job.update({ where: { id }, data: { beatAt: new Date() } });
+async function takeUp(tx: Queryable, id: string, worker: string) {
+  const seen = await tx.job.update({
+    where: { id },
+    data: { beatAt: new Date() },
+    select: { progress: true, stage: true },
+  });
   const [attempt] = await tx.jobAttempt.updateManyAndReturn({
     where: { jobId: id, status: 'running' },
     data: { worker },
   });
   if (attempt === undefined) throw new CloveError('internal', `Job ${id} is running without an attempt.`);
-  return attempt.number;
+  return { attempt: attempt.number, seen };
 }
 
 /** A retry can only do again what still has its inputs. */
@@ -269,7 +273,7 @@ export function openJobs(db: Database): Omit<Jobs, 'shard'> {
           await moveJob(tx, jobId, { to: 'cancelled' });
           return { outcome: 'skip', status: 'cancelled' };
         }
-        if (status === 'running' && !held) return { outcome: 'started', attempt: await takeUp(tx, jobId, worker) };
+        if (status === 'running' && !held) return { outcome: 'started', ...(await takeUp(tx, jobId, worker)) };
         return { outcome: 'started', attempt: await moveJob(tx, jobId, { to: 'running', worker }) };
       }),
 

@@ -70,6 +70,9 @@ export type QueuedJob = {
   [K in JobKind]: { kind: K; payload: JobPayload<K>; attempt: number };
 }[JobKind];
 
+/** How far a job is, in [0, 1], and at what. */
+export type JobState = { progress: number; stage: string };
+
 export interface Jobs {
   get(id: string): Promise<Job>;
   /** What was going on in it, oldest first. @param after number of the last line that is known; 0: from the start */
@@ -104,18 +107,15 @@ export interface Jobs {
 
   /**
    * Takes the job for `worker` and opens an attempt. A running job is one that was delivered again: its open attempt is
-   * closed as `lost`. A cancel that was asked for meanwhile is carried out instead. `skip`: nothing is to be done.
+   * closed as `lost`. One that waited goes on with its attempt, and as far as it was last `seen`. A cancel that was asked for
+   * meanwhile is carried out instead. `skip`: nothing is to be done.
    */
   start(
     jobId: string,
     worker: string,
-  ): Promise<{ outcome: 'started'; attempt: number } | { outcome: 'skip'; status: JobStatus }>;
+  ): Promise<{ outcome: 'started'; attempt: number; seen?: JobState } | { outcome: 'skip'; status: JobStatus }>;
   /** Progress in [0, 1] and a sign of life. */
-  beat(
-    jobId: string,
-    attempt: number,
-    state: { progress: number; stage: string },
-  ): Promise<'go on' | 'cancelled' | 'lost'>;
+  beat(jobId: string, attempt: number, state: JobState): Promise<'go on' | 'cancelled' | 'lost'>;
   /** running → succeeded. */
   succeed(jobId: string, attempt: number): Promise<boolean>;
   /**
