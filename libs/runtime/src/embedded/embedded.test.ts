@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
@@ -200,19 +200,28 @@ const service = () =>
      runtime.onShutdown(logger, async () => { logger.info('in order'); });
      logger.child({ jobId: 'job-1' }).info({ password: 'hush' }, 'up');`,
   );
+/** Linux has one for each thread (proc_pid_stat(5), field 19, counted behind the name in brackets); elsewhere the process has one. */
+const nicenessOfThreads = (pid: number): Set<number> => {
+  const threads = `/proc/${pid}/task`;
+  if (!existsSync(threads)) return new Set([getPriority(pid)]);
+  const stats = readdirSync(threads).map((id) => readFileSync(path.join(threads, id, 'stat'), 'utf8'));
+  return new Set(stats.map((stat) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])));
+};
 const untilLogged = (child: Child, text: string) =>
   vi.waitFor(() => expect(readFileSync(child.logFile, 'utf8')).toContain(text), { timeout: 20_000, interval: 20 });
 
-test('a service logs JSON without secrets to its file, stops in order when asked, and its exit is told', async () => {
+test('a service logs JSON without secrets to its file, stands back with all its threads, stops in order when asked, and its exit is told', async () => {
   const exits: unknown[] = [];
   const child = spawnService({
     name: 'one',
     script: service(),
     env: process.env,
     home,
+    niceness: 7,
     onExit: (code, signal) => exits.push([code, signal]),
   });
   await untilLogged(child, '"msg":"up"');
+  expect(nicenessOfThreads(child.pid)).toEqual(new Set([7]));
   await child.stop();
   expect(exits).toEqual([[0, null]]);
   const up = readFileSync(child.logFile, 'utf8')

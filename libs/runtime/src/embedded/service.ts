@@ -1,3 +1,4 @@
+import { getPriority, setPriority } from 'node:os';
 import path from 'node:path';
 import { CloveError } from '@clove/contracts';
 import { PARENT_PIPE } from '../shutdown.js';
@@ -23,6 +24,8 @@ export type SpawnOptions = {
   /** the whole environment of the service */
   env: NodeJS.ProcessEnv;
   home: string;
+  /** how far it stands back for other processes of the machine, from 0 (when left out) to 19 */
+  niceness?: number;
   /** called once when the process ends, asked to or not */
   onExit: (code: number | null, signal: NodeJS.Signals | null) => void;
 };
@@ -43,6 +46,9 @@ export function spawnService(o: SpawnOptions): Child {
   });
   const over = ended(child);
   if (child.pid === undefined) throw new CloveError('unavailable', `${o.name} could not be started.`);
+  // At once, before it has threads: on Linux each thread has a niceness, which those that it starts inherit. Nobody but root may
+  // lower what this process has.
+  setPriority(child.pid, Math.max(getPriority(), o.niceness ?? 0));
   child.once('exit', o.onExit);
   return {
     name: o.name,

@@ -53,6 +53,8 @@ export type Stack = {
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const DEFAULT_PORT = 3000;
+/** Work in batches stands back for answers to people, which share the cores with it here. */
+const WORKER_NICENESS = 10;
 const READY_LIMIT_MS = 60_000;
 
 /**
@@ -98,7 +100,7 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
     );
 
     const apiKey = process.env['CLOVE_API_KEY'] || secret(home, 'api-key');
-    const start = (name: string, service: string, env: NodeJS.ProcessEnv) => {
+    const start = (name: string, service: string, env: NodeJS.ProcessEnv, niceness: number) => {
       const script = path.join(ROOT, 'services', service, 'dist/main.js');
       const all = { ...process.env, ...common(home, postgres, redis), ...env, ...options.env };
       services.push(
@@ -107,15 +109,16 @@ export async function launch(options: LaunchOptions = {}): Promise<Stack> {
           say,
           restarts: () => started,
           servers,
-          start: (onExit) => spawnService({ name, script, env: all, home, onExit }),
+          start: (onExit) => spawnService({ name, script, env: all, home, niceness, onExit }),
         }),
       );
     };
-    start('gateway', 'gateway', { HOST: host, PORT: String(port), CLOVE_API_KEY: apiKey });
+    start('gateway', 'gateway', { HOST: host, PORT: String(port), CLOVE_API_KEY: apiKey }, 0);
     const counts = { ingester: options.ingesters ?? 1, trainer: options.trainers ?? 1, scorer: options.scorers ?? 1 };
     for (const [service, count] of Object.entries(counts)) {
       const shares = share(count, counts.ingester + counts.trainer + counts.scorer);
-      for (let n = 1; n <= count; n += 1) start(count === 1 ? service : `${service}-${n}`, service, shares);
+      for (let n = 1; n <= count; n += 1)
+        start(count === 1 ? service : `${service}-${n}`, service, shares, WORKER_NICENESS);
     }
     if (options.watch === true) stopWatching = watchSources({ root: ROOT, services, say });
 
