@@ -1,6 +1,9 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { launch, type Stack } from '@clove/cli';
 import type {
   AuditEntry,
@@ -255,4 +258,27 @@ test('a customer is in no file, no row and no key of the queue once erased; all 
   expect((await client.call('POST', `/v1/jobs/${failed.job.id}/retry`)).status).toBe(202);
   expect((await client.settled(failed.job.id)).status).toBe('failed');
   expect(await naming(plain)).toEqual([]);
+});
+
+test('the command line erases who is in a file, says what was done, and lists it', async () => {
+  const clove = async <T>(...args: string[]): Promise<T> => {
+    const env = { PATH: process.env['PATH'], CLOVE_URL: stack.url, CLOVE_API_KEY: stack.apiKey };
+    const main = fileURLToPath(new URL('../../services/cli/dist/main.js', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, '--json'], { env });
+    return JSON.parse(stdout) as T;
+  };
+  const dataset = await settled(
+    '/v1/datasets',
+    client.upload({ 'few.csv': 'customer,spend,clv\nann,1,2\nbob,2,3\ncy,3,4\n' }, { options: '{"kind":"features"}' }),
+  );
+  const list = path.join(home, 'to-erase.txt');
+  await writeFile(list, 'ann\r\n\r\n  bob  \r\n');
+  const { items } = await clove<{ items: Erasure[] }>('erase', '--from', list, '--customer', 'ann');
+  expect(items).toHaveLength(1);
+  expect(items[0]).toMatchObject({ status: 'succeeded', customers: 2, result: { found: 2, datasetRows: 2 } });
+  const rest = await client.get<Dataset>(`/v1/datasets/${dataset}`);
+  expect(rest).toMatchObject({ customers: 1, erasedCustomers: 2, revision: items[0]!.id });
+  const listed = await clove<Page<Erasure>>('erase', '--list');
+  expect(listed.items[0]).toEqual(items[0]);
+  await expect(clove('erase')).rejects.toThrow(/--customer ID, or --from FILE/);
 });

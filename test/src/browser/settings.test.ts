@@ -1,4 +1,4 @@
-import type { ApiKey, User } from '@clove/contracts';
+import type { ApiKey, Dataset, User } from '@clove/contracts';
 import { describe, expect, test } from 'vitest';
 import { client, forgive, newPage, signedIn, stackUrl } from './support.js';
 
@@ -80,4 +80,26 @@ test('who did what is told, newest first', async () => {
   const page = await signedIn('/settings?tab=activity');
   await page.getByRole('gridcell', { name: 'Generate dataset' }).first().waitFor();
   expect(await page.getByRole('gridcell', { name: 'API key' }).first().isVisible()).toBe(true);
+});
+
+test('a customer is erased once that was confirmed, and what was done is told', async () => {
+  const csv = 'customer,spend,clv\nto-be-erased-31,1,2\nto-be-kept,2,3\n';
+  const { id, job } = await client.accepted(
+    '/v1/datasets',
+    client.upload({ 'two.csv': csv }, { options: JSON.stringify({ kind: 'features' }) }),
+  );
+  expect((await client.settled(job.id)).status).toBe('succeeded');
+  const page = await signedIn('/settings?tab=erasures');
+  await page.getByLabel('Customer ids').fill('to-be-erased-31\n\n to-be-erased-31 ');
+  await page.getByRole('button', { name: 'Erase', exact: true }).click();
+  await page.getByRole('dialog', { name: 'Erase 1 customer?' }).getByRole('button', { name: 'Erase for good' }).click();
+  await page.getByRole('alert').getByText('1 of 1 customer found; erased: 1 row of 1 dataset').waitFor();
+  await page.getByRole('gridcell', { name: /1 of 1 customer found/ }).waitFor();
+  expect(await page.getByLabel('Customer ids').inputValue()).toBe('');
+  expect(await client.get<Dataset>(`/v1/datasets/${id}`)).toMatchObject({ customers: 1, erasedCustomers: 1 });
+  await page.goto(`/datasets/${id}`);
+  await page
+    .getByText(/erased/i)
+    .first()
+    .waitFor();
 });
