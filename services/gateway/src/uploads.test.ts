@@ -221,13 +221,18 @@ describe('uploads of one user', () => {
   test('are so many at once; when one has ended, by whatever end, the next may begin', async () => {
     const strict = await openWith({ UPLOADS_AT_ONCE: '1' });
     const address = await strict.app.listen({ host: '127.0.0.1', port: 0 });
-    const { payload, headers } = form({}, { 'a.csv': 'a\n1\n' });
+    const { payload, headers } = form({}, { 'a.csv': 'a\n1\n', 'b.csv': 'b\n2\n' });
     const first = request(`${address}/v1/datasets`, { method: 'POST', headers: { ...bearer, ...headers } });
     first.on('error', () => {});
     const sent = Buffer.from(payload);
     first.write(sent.subarray(0, sent.length - 10));
+    // Its first file lies in the store: it counts.
+    await vi.waitFor(async () => expect(await readdir(path.join(strict.dir, 'uploads'))).toHaveLength(1), {
+      interval: 20,
+      timeout: 20_000,
+    });
     const upload = () => call(strict.app, 'POST', '/v1/datasets', payload, headers);
-    await vi.waitFor(async () => expect((await upload()).statusCode).toBe(429), { interval: 20, timeout: 20_000 });
+    expect((await upload()).statusCode).toBe(429);
     first.destroy();
     await vi.waitFor(async () => expect((await upload()).statusCode).toBe(202), { interval: 20, timeout: 20_000 });
     // Also who leaves at once, before it is known who they are, or who says all and does not wait for the answer.
