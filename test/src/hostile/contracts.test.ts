@@ -140,6 +140,7 @@ const LEFT_OUT = new Set([
   'logout',
   'signOutEverywhere',
   'changePassword',
+  'startErasure',
   'startRun',
   'startLeaderboard',
   'generateDataset',
